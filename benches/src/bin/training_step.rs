@@ -1,0 +1,140 @@
+//! Prints one table: a training step and a forward pass of one model, ours beside its peers.
+//!
+//! `cargo run --release -p attn-benches --bin training_step -- --help`
+
+use attn_benches::contest::{Rounds, Side, SideError, measure};
+use attn_benches::device::{self, NamedDevice};
+use attn_benches::native::Native;
+use attn_benches::pytorch::Pytorch;
+use attn_benches::setting::Setting;
+use attn_benches::table::{Row, Table};
+use attn_benches::{burn_layers, machine, ours};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A training step and a forward pass of a decoder-only Transformer out of attn-transformer, out of
+/// burn's own layers on the same device, and, if asked for, in PyTorch on the CPU.
+#[derive(Parser, Debug)]
+struct Arguments {
+    /// Device of the sides in Rust: the name of a feature that this build has
+    #[arg(long, value_name = "NAME", value_parser = device::open)]
+    device: Option<NamedDevice>,
+    /// A Python that can import torch
+    #[arg(long, value_name = "PYTHON")]
+    peers: Option<PathBuf>,
+    /// Also write the table here, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    conditions: Conditions,
+}
+
+#[derive(clap::Args, Debug, Serialize)]
+struct Conditions {
+    #[command(flatten)]
+    setting: Setting,
+    #[command(flatten)]
+    rounds: Rounds,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Side(#[from] SideError),
+    #[error("{first} has {expected} parameters, {other} has {found}: not the same model")]
+    OtherModel { first: String, expected: usize, other: String, found: usize },
+    #[error("cannot write {path}: {source}")]
+    Json { path: PathBuf, source: std::io::Error },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(reason) = arguments.conditions.validate() {
+        Arguments::command().error(ErrorKind::ValueValidation, reason).exit();
+    }
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Conditions {
+    fn validate(&self) -> Result<(), String> {
+        self.setting.validate()?;
+        self.rounds.validate()
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { device, peers, json, conditions } = arguments;
+    let NamedDevice { name, device } = device.unwrap_or_else(device::default);
+    let Conditions { setting, rounds } = &conditions;
+    let autodiff = &device.autodiff();
+
+    let burn = machine::burn_version();
+    let [ours_name, burn_name] = ["attn-transformer".into(), format!("burn {burn}, burn::nn")];
+    let mut sides: Vec<Box<dyn Side>> = vec![
+        Box::new(Native::new(ours_name, ours::model(setting, autodiff), setting, autodiff)),
+        Box::new(Native::new(burn_name, burn_layers::model(setting, autodiff), setting, autodiff)),
+    ];
+    let mut skipped = Vec::new();
+    match &peers {
+        Some(python) => sides.push(Box::new(Pytorch::start(python, setting)?)),
+        None => skipped.push("no torch: `--peers PYTHON` names a Python that has it".to_string()),
+    }
+    check_same_model(&sides)?;
+
+    let times = measure(&mut sides, *rounds, |round, side| {
+        eprintln!("round {} of {}: {side}", round + 1, rounds.rounds);
+    })?;
+    let names: Vec<String> = sides.iter().map(|side| side.name()).collect();
+    let table = Table {
+        command: command(),
+        machine: machine::describe(),
+        device: name.to_string(),
+        rows: Row::all(&names, &times, setting.tokens()),
+        skipped,
+        setting: conditions,
+    };
+    println!("{}", table.markdown());
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&table).expect("numbers and text are JSON");
+        std::fs::write(&path, text + "\n").map_err(|source| Failure::Json { path, source })?;
+    }
+    Ok(())
+}
+
+/// A ratio between different models would mean nothing.
+fn check_same_model(sides: &[Box<dyn Side>]) -> Result<(), Failure> {
+    let (first, expected) = (sides[0].name(), sides[0].parameters());
+    match sides.iter().find(|side| side.parameters() != expected) {
+        None => Ok(()),
+        Some(other) => Err(Failure::OtherModel {
+            first,
+            expected,
+            other: other.name(),
+            found: other.parameters(),
+        }),
+    }
+}
+
+/// The command that prints this table again.
+fn command() -> String {
+    let mut words = vec!["cargo run --release -p attn-benches".to_string()];
+    let (default, others): (Vec<&str>, Vec<&str>) =
+        device::names().into_iter().partition(|name| *name == "ndarray");
+    if default.is_empty() {
+        words.push("--no-default-features".into());
+    }
+    if !others.is_empty() {
+        words.push(format!("--features {}", others.join(",")));
+    }
+    words.push("--bin training_step --".into());
+    words.extend(std::env::args().skip(1));
+    words.join(" ")
+}

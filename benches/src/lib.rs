@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod burn_layers;
+pub mod contest;
+pub mod device;
+pub mod machine;
+pub mod native;
+pub mod ours;
+pub mod pytorch;
+pub mod setting;
+pub mod table;

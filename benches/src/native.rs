@@ -1,0 +1,103 @@
+//! A side that runs in this process: any language model of burn modules.
+
+use crate::contest::{Side, SideError, Work};
+use crate::setting::{Batch, Setting};
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What the two models have in common.
+pub trait LanguageModel: Module {
+    /// Logits of each token's successor: `[batch, steps]` → `[batch, steps, vocabulary]`.
+    fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3>;
+
+    /// Mean cross-entropy of `logits` against the tokens `next`, row-major `[batch, steps]`.
+    fn loss(&self, logits: Tensor<3>, next: &[u32]) -> Tensor<1>;
+}
+
+/// A model with its optimiser and its batch.
+pub struct Native<M> {
+    name: String,
+    device: Device,
+    /// `None` only while the optimiser has it: a second owner would make it copy every weight.
+    model: Option<M>,
+    optimiser: ModuleOptimizer,
+    batch: Batch,
+    ids: Tensor<2, Int>,
+}
+
+impl<M> fmt::Debug for Native<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Native").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<M: LanguageModel> Native<M> {
+    /// `model` lives on `device`, which must be an autodiff device.
+    pub fn new(name: String, model: M, setting: &Setting, device: &Device) -> Self {
+        let batch = setting.draw_batch();
+        let shape = [setting.batch, setting.steps];
+        let ids = Tensor::from_data(TensorData::new(batch.ids.clone(), shape), device);
+        let optimiser = AdamWConfig::new()
+            .with_epsilon(Setting::EPSILON)
+            .with_weight_decay(Setting::WEIGHT_DECAY)
+            .init();
+        Self { name, device: device.clone(), model: Some(model), optimiser, batch, ids }
+    }
+
+    fn model(&self) -> &M {
+        self.model.as_ref().expect("the model is back after each step")
+    }
+
+    fn failed(&self, reason: impl ToString) -> SideError {
+        SideError { side: self.name.clone(), reason: reason.to_string() }
+    }
+
+    fn train(&mut self) -> f32 {
+        let model = self.model.take().expect("the model is back after each step");
+        let logits = model.logits(self.ids.clone());
+        let loss = model.loss(logits, &self.batch.next);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        self.model = Some(self.optimiser.step(Setting::LEARNING_RATE, model, gradients));
+        // A training loop reports its loss; reading it also waits for the device.
+        loss.into_scalar()
+    }
+}
+
+impl<M: LanguageModel> Side for Native<M> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn parameters(&self) -> usize {
+        self.model().num_params()
+    }
+
+    fn run(&mut self, work: Work) -> Result<Duration, SideError> {
+        let time = match work {
+            Work::Train => {
+                let start = Instant::now();
+                let loss = self.train();
+                // The loss says nothing of the optimiser's work, which is still under way on a GPU.
+                self.device.sync().map_err(|error| self.failed(error))?;
+                let time = start.elapsed();
+                if !loss.is_finite() {
+                    return Err(self.failed(format!("the loss is {loss}")));
+                }
+                time
+            }
+            Work::Forward => {
+                let model = self.model().valid();
+                let ids = self.ids.clone().inner();
+                let start = Instant::now();
+                let logits = model.logits(ids);
+                self.device.sync().map_err(|error| self.failed(error))?;
+                drop(logits);
+                start.elapsed()
+            }
+        };
+        Ok(time)
+    }
+}

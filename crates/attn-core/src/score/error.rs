@@ -1,0 +1,50 @@
+//! What can be wrong with the configuration of a score.
+
+/// A score that cannot be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScoreError {
+    /// A width of zero.
+    #[error("{score} score: {field} must be at least 1, got 0")]
+    ZeroWidth {
+        /// The name of the score.
+        score: &'static str,
+        /// The field of its config.
+        field: &'static str,
+    },
+    /// A factor that is not a positive finite number.
+    #[error("{score} score: {field} must be positive and finite, got {value}")]
+    Factor {
+        /// The name of the score.
+        score: &'static str,
+        /// The field of its config.
+        field: &'static str,
+        /// What it was.
+        value: f64,
+    },
+}
+
+impl ScoreError {
+    /// Refuses the first of the named widths that is zero.
+    pub(super) fn check_widths(
+        score: &'static str,
+        widths: &[(&'static str, usize)],
+    ) -> Result<(), Self> {
+        match widths.iter().find(|(_, width)| *width == 0) {
+            Some(&(field, _)) => Err(Self::ZeroWidth { score, field }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what cannot multiply or divide a score.
+    pub(super) fn check_factor(
+        score: &'static str,
+        field: &'static str,
+        value: f64,
+    ) -> Result<(), Self> {
+        if value.is_finite() && value > 0.0 {
+            Ok(())
+        } else {
+            Err(Self::Factor { score, field, value })
+        }
+    }
+}

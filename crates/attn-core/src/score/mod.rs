@@ -1,0 +1,106 @@
+//! Scores: how well a key answers a query, before masking and softmax.
+//!
+//! | score | equation | paper |
+//! |---|---|---|
+//! | [`Dot`] | `s · h` | Luong et al. 2015, equation 8 |
+//! | [`ScaledDot`] | `s · h / sqrt(d)` | Vaswani et al. 2017, equation 1 |
+//! | [`General`] | `s · W h` | Luong et al. 2015, equation 8 |
+//! | [`Additive`] | `v · tanh(W s + U h)` | Bahdanau et al. 2015, appendix A.1.2 |
+//! | [`Concat`] | `v · tanh(W [s; h])` | Luong et al. 2015, equation 8 |
+//! | [`Cosine`] | `cos(s, h) / τ` | Liu et al. 2022, equation 2 |
+//!
+//! `s` is a query (a decoder state) and `h` a key (an encoder state). A score is a module, made by
+//! its config; [`ScoreConfig`] chooses one by name, as a file does. [`align`](crate::align) turns
+//! scores into weights and a context.
+//!
+//! # A score of your own
+//!
+//! is one function. Its gradient comes from autodiff, its parameters from `derive(Module)`.
+//!
+//! ```
+//! use attn_core::score::{Score, grouped};
+//! use attn_core::{Mask, align};
+//! use burn::tensor::{Device, Tensor};
+//!
+//! /// Minus half the squared distance: its softmax is a Gaussian kernel.
+//! struct Distance;
+//!
+//! impl Score for Distance {
+//!     fn score(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
+//!         grouped(query, key, |query, key| {
+//!             let squares = query.clone().square().sum_dim(3); // [b, h, q, 1]
+//!             let squares = squares + key.clone().square().sum_dim(3).transpose(); // [b, h, q, k]
+//!             query.matmul(key.transpose()) - squares * 0.5
+//!         })
+//!     }
+//! }
+//!
+//! let device = Device::default();
+//! let [b, h, q, k, d] = [1, 2, 3, 5, 4];
+//! let (query, key) = (Tensor::ones([b, h, q, d], &device), Tensor::ones([b, h, k, d], &device));
+//! let keys = Distance.project_keys(key.clone()); // once per sequence
+//! let scores = Distance.score(query, keys); // once per step
+//! let attended = align(scores, key, &Mask::open(), None);
+//! assert_eq!(attended.context.dims(), [b, h, q, d]);
+//! ```
+
+mod additive;
+mod any;
+mod concat;
+mod cosine;
+mod dot;
+mod error;
+mod general;
+mod groups;
+mod scaled_dot;
+
+pub use additive::{Additive, AdditiveConfig};
+pub use any::{AnyScore, ScoreConfig};
+pub use concat::{Concat, ConcatConfig};
+pub use cosine::{Cosine, CosineConfig};
+pub use dot::{Dot, DotConfig};
+pub use error::ScoreError;
+pub use general::{General, GeneralConfig};
+pub use groups::grouped;
+pub use scaled_dot::{ScaledDot, ScaledDotConfig};
+
+use burn::tensor::Tensor;
+
+/// How queries and keys become scores; masking and softmax are not its business.
+pub trait Score {
+    /// What of the keys does not depend on the query, computed once per sequence however many
+    /// steps then look at it. The identity, unless a score has something to save here.
+    ///
+    /// # Shapes
+    /// - `key`: `[batch, kv_heads, keys, key width]`
+    /// - result: `[batch, kv_heads, keys, projected width]`
+    fn project_keys(&self, key: Tensor<4>) -> Tensor<4> {
+        key
+    }
+
+    /// Scores of all pairs. `key` are the **projected** keys, the result of
+    /// [`project_keys`](Self::project_keys).
+    ///
+    /// Query head `h` reads key head `h / (heads / kv_heads)`, which [`grouped`] takes care of.
+    ///
+    /// # Shapes
+    /// - `query`: `[batch, heads, queries, query width]`
+    /// - `key`: `[batch, kv_heads, keys, projected width]`
+    /// - result: `[batch, heads, queries, keys]`
+    ///
+    /// # Panics
+    /// If the shapes do not fit each other or the score.
+    fn score(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4>;
+}
+
+/// The check that every score makes of the width of what it is given.
+#[track_caller]
+fn assert_width(score: &str, what: &str, tensor: &Tensor<4>, expected: usize) {
+    let [.., found] = tensor.dims();
+    assert_eq!(
+        found,
+        expected,
+        "{score} score: {what} {:?} has width {found}, expected {expected}",
+        tensor.dims()
+    );
+}

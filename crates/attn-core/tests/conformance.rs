@@ -1,0 +1,29 @@
+//! The law holds on the processor backends.
+
+use attn_core::conformance::{Options, run};
+use burn::tensor::Device;
+
+/// Many shapes, because a processor compiles nothing for them.
+fn thorough() -> Options {
+    Options { cases: 24, shapes: 24, ..Options::default() }
+}
+
+#[test]
+#[allow(deprecated)]
+fn ndarray_keeps_the_law() {
+    let report = run(&Device::ndarray(), &thorough());
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+fn flex_keeps_the_law() {
+    let report = run(&Device::flex(), &thorough());
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+fn a_device_that_has_autodiff_is_checked_as_one_that_has_not() {
+    let options = Options { cases: 1, ..Options::default() };
+    let report = run(&Device::flex().autodiff(), &options);
+    assert_eq!(report, run(&Device::flex(), &options));
+}

@@ -1,0 +1,12 @@
+//! Masks: `is_visible` agrees with each kind's formula, and everything else with `is_visible`.
+
+mod algebra;
+mod art;
+mod chunks;
+mod file;
+mod kinds;
+mod lowering;
+mod misfits;
+mod selection;
+mod strategy;
+mod tiles;

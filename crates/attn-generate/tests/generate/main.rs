@@ -1,0 +1,7 @@
+//! Decoding, tested through the public functions on a model small enough to enumerate.
+
+mod beam;
+mod greedy;
+mod model;
+mod refusals;
+mod sampling;

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod data;
+mod durable;
+pub mod evaluate;
+pub mod log;
+pub mod loss;
+pub mod metrics;
+pub mod objective;
+pub mod optimizer;
+pub mod progress;
+pub mod schedule;
+pub mod source;
+pub mod stop;
+pub mod tokenizer;
+pub mod trainer;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use config::{ConfigError, TrainerConfig};
+pub use evaluate::{Evaluation, evaluate};
+pub use objective::{Objective, SequenceLoss};
+pub use optimizer::AdamWConfig;
+pub use progress::Progress;
+pub use schedule::Schedule;
+pub use source::{BatchSource, PairSource};
+pub use stop::{StopReason, StopSignal};
+pub use trainer::{Outcome, StepReport, TrainError, Trainer};

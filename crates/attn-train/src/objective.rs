@@ -1,0 +1,110 @@
+//! What is minimised: a model and a batch become a loss.
+
+use attn_transformer::EncoderDecoder;
+use burn::tensor::{Device, Tensor};
+
+use crate::batch::PairBatch;
+use crate::loss::{LossSum, cross_entropy};
+use crate::tokenizer::PAD;
+
+/// How a model `M` is judged on a batch `B`.
+///
+/// The loss is a **sum** over what is counted, with the count beside it, so that several batches
+/// make one step exactly as one large batch would (see [`LossSum`]). What is counted is up to the
+/// objective: tokens for text, rows for vectors.
+///
+/// A closure is an objective, so a user's own module needs no more than this:
+///
+/// ```
+/// use attn_train::loss::LossSum;
+/// use attn_train::{AdamWConfig, Progress, Schedule, Trainer, TrainerConfig};
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+///
+/// #[derive(Module, Debug)]
+/// struct Line {
+///     linear: Linear,
+/// }
+///
+/// /// Points (x, y) to lay a line through.
+/// type Points = Vec<(f32, f32)>;
+///
+/// fn squared_error(model: &Line, points: &Points, device: &Device) -> LossSum {
+///     let column = |of: fn(&(f32, f32)) -> f32| {
+///         let values: Vec<f32> = points.iter().map(of).collect();
+///         Tensor::<1>::from_floats(values.as_slice(), device).unsqueeze_dim::<2>(1) // [n, 1]
+///     };
+///     let error = model.linear.forward(column(|p| p.0)) - column(|p| p.1); // [n, 1]
+///     LossSum { sum: error.square().sum(), tokens: points.len() }
+/// }
+///
+/// let device = Device::default().autodiff();
+/// let model = Line { linear: LinearConfig::new(1, 1).init(&device) };
+/// let config = TrainerConfig {
+///     max_steps: Some(300),
+///     schedule: Schedule::Constant { peak: 0.05, warmup: 0 },
+///     clip_norm: None,
+///     ..TrainerConfig::default()
+/// };
+/// let mut trainer = Trainer::new(config, model, squared_error, &device)?;
+///
+/// let mut data: Vec<Points> = vec![vec![(0.0, 1.0), (1.0, 3.0)], vec![(2.0, 5.0)]];
+/// trainer.fit(&mut data, &mut Vec::new())?; // an empty source: no validation
+///
+/// let slope: f32 = trainer.model().linear.weight.val().into_scalar();
+/// assert!((slope - 2.0).abs() < 0.05, "{slope}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Objective<M, B> {
+    /// Loss that is trained on.
+    ///
+    /// In training the model is on an autodiff device and `device` is that device; in evaluation
+    /// neither has autodiff.
+    fn loss(&self, model: &M, batch: &B, device: &Device) -> LossSum;
+
+    /// Loss that runs are compared by; that of training unless an objective says otherwise.
+    fn validation_loss(&self, model: &M, batch: &B, device: &Device) -> LossSum {
+        self.loss(model, batch, device)
+    }
+}
+
+impl<M, B, F: Fn(&M, &B, &Device) -> LossSum> Objective<M, B> for F {
+    fn loss(&self, model: &M, batch: &B, device: &Device) -> LossSum {
+        self(model, batch, device)
+    }
+}
+
+/// Cross-entropy of the next target token, by teacher forcing.
+///
+/// Label smoothing is for training alone: validation measures the plain cross-entropy, whose
+/// exponential is the perplexity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SequenceLoss {
+    /// Probability taken from the right token and spread over all.
+    pub label_smoothing: f64,
+}
+
+impl Objective<EncoderDecoder, PairBatch> for SequenceLoss {
+    fn loss(&self, model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> LossSum {
+        let logits = next_tokens(model, batch, device);
+        cross_entropy(logits, &batch.target_out.ids, self.label_smoothing, PAD)
+    }
+
+    fn validation_loss(
+        &self,
+        model: &EncoderDecoder,
+        batch: &PairBatch,
+        device: &Device,
+    ) -> LossSum {
+        cross_entropy(next_tokens(model, batch, device), &batch.target_out.ids, 0.0, PAD)
+    }
+}
+
+/// Logits of every target position, `[b · t, v]`.
+fn next_tokens(model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> Tensor<2> {
+    let source = batch.source.tensor(device); // [b, s]
+    let target = batch.target_in.tensor(device); // [b, t]
+    let logits = model.forward(source, &batch.source.mask(), target); // [b, t, v]
+    logits.flatten::<2>(0, 1) // [b · t, v]
+}

@@ -1,0 +1,122 @@
+//! Where batches come from: by epoch and index, so that a resumed run finds its place again.
+
+use crate::batch::{BatchError, BatchPlan, BatchPlanConfig, PairBatch, TokenPair};
+
+/// Batches by epoch and index.
+///
+/// A run resumes by asking for the batch it would have asked for next. So the same epoch and index
+/// must give the same batch whenever they are asked for, and in a new process too.
+///
+/// A `Vec` of batches is a source that gives them in the same order in every epoch.
+pub trait BatchSource {
+    /// What an [`Objective`](crate::Objective) takes.
+    type Batch;
+
+    /// Number of batches in an epoch. None at all only makes sense for validation: there is none.
+    fn batches(&mut self, epoch: u64) -> usize;
+
+    /// Batch `index`, from 0, of an epoch.
+    ///
+    /// # Panics
+    /// If `index` is not below [`batches(epoch)`](Self::batches).
+    fn batch(&mut self, epoch: u64, index: usize) -> Self::Batch;
+}
+
+impl<B: Clone> BatchSource for Vec<B> {
+    type Batch = B;
+
+    fn batches(&mut self, _epoch: u64) -> usize {
+        self.len()
+    }
+
+    fn batch(&mut self, _epoch: u64, index: usize) -> B {
+        self[index].clone()
+    }
+}
+
+/// Pairs of token sequences as a source: planned anew for every epoch, of like lengths together.
+#[derive(Debug, Clone)]
+pub struct PairSource {
+    pairs: Vec<TokenPair>,
+    lengths: Vec<[usize; 2]>,
+    config: BatchPlanConfig,
+    plan: BatchPlan,
+    planned: u64,
+}
+
+impl PairSource {
+    /// Plans the first epoch.
+    ///
+    /// # Errors
+    /// If there are no pairs, or one is longer than a batch has room for.
+    pub fn new(pairs: Vec<TokenPair>, config: BatchPlanConfig) -> Result<Self, BatchError> {
+        let lengths: Vec<[usize; 2]> = pairs.iter().map(TokenPair::steps).collect();
+        let plan = BatchPlan::new(&lengths, &config, 0)?;
+        Ok(Self { pairs, lengths, config, plan, planned: 0 })
+    }
+
+    fn plan(&mut self, epoch: u64) -> &BatchPlan {
+        if self.planned != epoch {
+            self.plan = BatchPlan::new(&self.lengths, &self.config, epoch)
+                .expect("what can be planned does not depend on the epoch");
+            self.planned = epoch;
+        }
+        &self.plan
+    }
+}
+
+impl BatchSource for PairSource {
+    type Batch = PairBatch;
+
+    fn batches(&mut self, epoch: u64) -> usize {
+        self.plan(epoch).len()
+    }
+
+    fn batch(&mut self, epoch: u64, index: usize) -> PairBatch {
+        let examples = self.plan(epoch).batch(index).to_vec();
+        PairBatch::from_pairs(examples.into_iter().map(|example| &self.pairs[example]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> PairSource {
+        let pair = |n: u32| TokenPair {
+            source: vec![4 + n; 1 + n as usize % 5],
+            target: vec![4 + n; n as usize % 3],
+        };
+        let config = BatchPlanConfig { tokens: 12, seed: Some(3), ..BatchPlanConfig::default() };
+        PairSource::new((0..29).map(pair).collect(), config).unwrap()
+    }
+
+    #[test]
+    fn every_pair_comes_once_an_epoch_and_in_another_order_in_the_next() {
+        let mut source = source();
+        let mut orders = Vec::new();
+        for epoch in 0..2 {
+            let rows = |batch: PairBatch| {
+                (0..batch.rows()).map(|row| batch.source.row(row)[0]).collect::<Vec<_>>()
+            };
+            let seen: Vec<u32> = (0..source.batches(epoch))
+                .flat_map(|index| rows(source.batch(epoch, index)))
+                .collect();
+            let mut sorted = seen.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (4..33).collect::<Vec<_>>());
+            orders.push(seen);
+        }
+        assert_ne!(orders[0], orders[1]);
+    }
+
+    #[test]
+    fn a_batch_does_not_depend_on_what_was_asked_for_before() {
+        let mut fresh = source();
+        let mut used = source();
+        used.batch(5, 0);
+        used.batch(0, 1);
+        assert_eq!(used.batch(2, 1), fresh.batch(2, 1));
+        assert_eq!(used.batches(2), fresh.batches(2));
+    }
+}

@@ -1,0 +1,148 @@
+//! The training loop.
+
+mod error;
+mod fit;
+mod run;
+mod step;
+
+use std::fmt;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+pub use error::{Quantity, TrainError};
+pub use fit::Outcome;
+pub use step::StepReport;
+
+use crate::checkpoint::{Checkpoint, TrainState};
+use crate::config::TrainerConfig;
+use crate::optimizer::AdamW;
+use crate::progress::Progress;
+use crate::stop::StopSignal;
+use run::Run;
+
+/// Trains a module `M` towards an [objective](crate::Objective) `O`.
+///
+/// Everything random in a step is drawn from the seed of the config and the number of the step, and
+/// every batch is asked for by epoch and index. So a run that was interrupted, at whatever step,
+/// and resumed ends with the same parameters, bit by bit, as one that was not, on the same machine.
+///
+/// The example of [`Objective`](crate::Objective) trains a module of a few lines.
+pub struct Trainer<M, O> {
+    config: TrainerConfig,
+    model: M,
+    objective: O,
+    /// With autodiff.
+    device: Device,
+    optimizer: AdamW,
+    state: TrainState,
+    run: Option<Run>,
+    stop: StopSignal,
+    progress: Progress,
+}
+
+impl<M: Module, O> Trainer<M, O> {
+    /// A new run of `model`, which was initialised on `device`. It keeps nothing on disk unless
+    /// told to by [`save_to`](Self::save_to) or [`resume_from`](Self::resume_from).
+    ///
+    /// # Errors
+    /// If the config holds nonsense.
+    pub fn new(
+        config: TrainerConfig,
+        model: M,
+        objective: O,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        config.validate()?;
+        Ok(Self {
+            optimizer: AdamW::new(&config.adamw),
+            config,
+            model: model.train(),
+            objective,
+            device: device.clone().autodiff(),
+            state: TrainState::default(),
+            run: None,
+            stop: StopSignal::new(),
+            progress: Progress::default(),
+        })
+    }
+
+    /// Keeps checkpoints and the metrics log of a new run in `directory`.
+    ///
+    /// # Errors
+    /// If there are checkpoints of another run already, or the log cannot be written.
+    pub fn save_to(mut self, directory: impl AsRef<Path>) -> Result<Self, TrainError> {
+        self.run = Some(Run::create(directory.as_ref())?);
+        Ok(self)
+    }
+
+    /// Goes on from the latest checkpoint in `directory`, and keeps further ones there.
+    ///
+    /// The config may differ from that of the checkpoint where this does not change what the
+    /// position in the data means: more steps, another schedule, another patience.
+    ///
+    /// # Errors
+    /// If there is no checkpoint, it is damaged or of another model, the config has another seed,
+    /// batch size or accumulation, or the log cannot be written.
+    pub fn resume_from(mut self, directory: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let checkpoint = Checkpoint::latest(&directory)?;
+        let saved = checkpoint.config();
+        unchanged("seed", saved.seed, self.config.seed)?;
+        unchanged("batch_tokens", saved.batch_tokens as u64, self.config.batch_tokens as u64)?;
+        unchanged("accumulate", saved.accumulate as u64, self.config.accumulate as u64)?;
+
+        self.model = checkpoint.load_model(self.model)?;
+        checkpoint.load_optimizer(&mut self.optimizer, &self.model)?;
+        self.state = checkpoint.state().clone();
+        self.run = Some(Run::resume(directory.as_ref(), &checkpoint)?);
+        tracing::info!(step = self.state.step, path = %checkpoint.path().display(), "resumed");
+        Ok(self)
+    }
+
+    /// Ends the run when `stop` is given.
+    pub fn with_stop(mut self, stop: StopSignal) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Whether to draw a progress bar; by default on a terminal.
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The model as it stands, without the trainer.
+    pub fn into_model(self) -> M {
+        self.model
+    }
+
+    /// Where the run stands.
+    pub fn state(&self) -> &TrainState {
+        &self.state
+    }
+
+    /// How the run is trained.
+    pub fn config(&self) -> &TrainerConfig {
+        &self.config
+    }
+}
+
+fn unchanged(key: &'static str, saved: u64, given: u64) -> Result<(), TrainError> {
+    if saved == given { Ok(()) } else { Err(TrainError::Changed { key, saved, given }) }
+}
+
+impl<M, O> fmt::Debug for Trainer<M, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("config", &self.config)
+            .field("state", &self.state)
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}

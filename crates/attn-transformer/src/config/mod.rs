@@ -1,0 +1,139 @@
+//! What all configurations share: checks, and the file they live in.
+//!
+//! A configuration is a plain struct with public fields. Its JSON form has a `version`, refuses
+//! unknown keys, and takes the default for a key that is missing, so that a file written before the
+//! key existed still loads.
+
+mod file;
+
+pub use file::ConfigFileError;
+pub(crate) use file::{load, save};
+
+/// Version of the JSON form that this build writes; it reads this and all earlier ones.
+pub const VERSION: u32 = 1;
+
+/// A file without the key `version` is taken for one of the first version.
+pub(crate) fn first_version() -> u32 {
+    1
+}
+
+/// Why a configuration describes no model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A size or count is zero.
+    #[error("{key} is 0, must be at least 1")]
+    Zero {
+        /// The key in question.
+        key: &'static str,
+    },
+    /// The model width does not split over the heads, and no head width was given.
+    #[error("d_model = {d_model} does not split into heads = {heads} equal parts")]
+    UnevenHeads {
+        /// Width of the model.
+        d_model: usize,
+        /// Number of query heads.
+        heads: usize,
+    },
+    /// Query heads do not split into groups, one for each key/value head.
+    #[error("heads = {heads} is not a multiple of kv_heads = {kv_heads}")]
+    UnevenGroups {
+        /// Number of query heads.
+        heads: usize,
+        /// Number of key/value heads.
+        kv_heads: usize,
+    },
+    /// Rotary positions turn pairs of features, so the head width must be even.
+    #[error("rotary positions need an even head width, got d_head = {d_head}")]
+    OddRotary {
+        /// Width of a head.
+        d_head: usize,
+    },
+    /// Sinusoidal positions are pairs of sine and cosine, so the model width must be even.
+    #[error("sinusoidal positions need an even width, got d_model = {d_model}")]
+    OddSinusoidal {
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// A probability outside `[0, 1)`.
+    #[error("{key} = {value} is outside [0, 1)")]
+    Probability {
+        /// The key in question.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A number that must be positive and finite.
+    #[error("{key} = {value} must be positive and finite")]
+    NotPositive {
+        /// The key in question.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// Two numbers in the wrong order.
+    #[error("{low_key} = {low} must be below {high_key} = {high}")]
+    Disordered {
+        /// The key that must have the smaller value.
+        low_key: &'static str,
+        /// Its value.
+        low: f64,
+        /// The key that must have the larger value.
+        high_key: &'static str,
+        /// Its value.
+        high: f64,
+    },
+    /// One table of embeddings for two vocabularies of different size.
+    #[error(
+        "tying all embeddings needs one vocabulary, got source_vocab = {source_vocab} and \
+         target_vocab = {target_vocab}"
+    )]
+    TiedVocabularies {
+        /// Number of source tokens.
+        source_vocab: usize,
+        /// Number of target tokens.
+        target_vocab: usize,
+    },
+    /// A file from a later build, or version 0, which no build ever wrote.
+    #[error("version {version} is unknown, this build reads 1 to {VERSION}")]
+    Version {
+        /// The version found.
+        version: u32,
+    },
+}
+
+pub(crate) fn check_version(version: u32) -> Result<(), ConfigError> {
+    if !(1..=VERSION).contains(&version) {
+        return Err(ConfigError::Version { version });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_nonzero(key: &'static str, value: usize) -> Result<(), ConfigError> {
+    if value == 0 {
+        return Err(ConfigError::Zero { key });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_probability(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    if !(0.0..1.0).contains(&value) {
+        return Err(ConfigError::Probability { key, value });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_positive(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    if !(value > 0.0 && value.is_finite()) {
+        return Err(ConfigError::NotPositive { key, value });
+    }
+    Ok(())
+}
+
+/// `init` of a configuration that `validate` refuses is a programmer's error.
+#[track_caller]
+pub(crate) fn expect_valid(validated: Result<(), ConfigError>) {
+    if let Err(error) = validated {
+        panic!("{error}");
+    }
+}

@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+
+mod attention;
+mod block;
+mod cache;
+pub mod config;
+mod cross_block;
+mod decoder_only;
+mod encoder_decoder;
+mod encoder_only;
+mod feed_forward;
+mod init;
+mod input;
+mod layout;
+mod norm;
+mod positions;
+mod residual;
+mod step;
+
+pub use attention::{
+    AttentionOutput, KeyValue, MultiHeadAttention, MultiHeadAttentionConfig, Scope,
+};
+pub use block::{Block, BlockConfig, Stack};
+pub use cache::{DecoderCache, KvCache};
+pub use config::{ConfigError, ConfigFileError};
+pub use cross_block::{CrossBlock, CrossStack};
+pub use decoder_only::{DecoderOnly, DecoderOnlyConfig};
+pub use encoder_decoder::{EncoderDecoder, EncoderDecoderConfig, Memory, Tying};
+pub use encoder_only::{EncoderOnly, EncoderOnlyConfig};
+pub use feed_forward::{Activation, FeedForward, FeedForwardConfig};
+pub use input::InputLayer;
+pub use layout::Layout;
+pub use norm::{Norm, NormConfig, NormKind};
+pub use positions::{
+    FrequencyScaling, Pairing, PositionConfig, Positions, RotaryConfig, Rotation, sinusoids,
+};
+pub use residual::{NormOrder, Residual};
+pub use step::{DecoderOnlyState, EncoderDecoderState};

@@ -1,0 +1,141 @@
+//! Both writing models as [`StepDecoder`]s, so that greedy decoding, beam search and sampling work
+//! on them.
+
+use crate::cache::row_index;
+use crate::{DecoderCache, DecoderOnly, EncoderDecoder, Layout, Memory};
+use attn_generate::StepDecoder;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// What an [`EncoderDecoder`] knows between two steps: the source, and the target so far.
+#[derive(Clone, Debug)]
+pub struct EncoderDecoderState {
+    memory: Memory,
+    cache: DecoderCache,
+}
+
+impl EncoderDecoderState {
+    /// Before the first target token.
+    pub fn new(memory: Memory) -> Self {
+        Self { memory, cache: DecoderCache::new() }
+    }
+
+    /// Number of target tokens so far.
+    pub fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Whether there is no target token yet.
+    pub fn is_empty(&self) -> bool {
+        self.cache.is_empty()
+    }
+}
+
+impl StepDecoder for EncoderDecoder {
+    type State = EncoderDecoderState;
+
+    /// # Panics
+    /// If there is not one token per sequence, a token is not below the target vocabulary, or the
+    /// sequence is longer than [`max_len`](EncoderDecoder::max_len).
+    fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
+        let target =
+            indices(tokens, [tokens.len(), 1], self.target_vocab(), &state.memory.encoded.device());
+        let logits = self.decode(target, &state.memory, Some(&mut state.cache));
+        (logits.squeeze_dim(1), state)
+    }
+
+    fn reorder(&self, mut state: Self::State, rows: &[usize]) -> Self::State {
+        if let Some(index) = row_index(rows, &state.memory.encoded) {
+            state.memory.encoded = state.memory.encoded.select(0, index);
+            state.memory.mask = state.memory.mask.select_rows(rows);
+            state.cache.reorder(rows);
+        }
+        state
+    }
+}
+
+/// What a [`DecoderOnly`] model knows between two steps: the tokens so far, and their layout.
+#[derive(Clone, Debug)]
+pub struct DecoderOnlyState {
+    layout: Layout,
+    cache: DecoderCache,
+}
+
+impl DecoderOnlyState {
+    /// Before the first token of sequences laid out like this, such as [`Layout::causal`].
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, cache: DecoderCache::new() }
+    }
+
+    /// Number of tokens so far.
+    pub fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Whether there is no token yet.
+    pub fn is_empty(&self) -> bool {
+        self.cache.is_empty()
+    }
+}
+
+impl DecoderOnly {
+    /// Reads prompts, all at once, but for the last token of each: the state, and those tokens,
+    /// with which decoding begins.
+    ///
+    /// Shorter prompts are padded in front; see [`Layout::left_padded`].
+    ///
+    /// # Panics
+    /// If a prompt is empty, a token is not below the vocabulary, or a prompt is longer than
+    /// [`max_len`](DecoderOnly::max_len).
+    pub fn prompt(&self, prompts: &[Vec<u32>]) -> (DecoderOnlyState, Vec<u32>) {
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let last = |prompt: &Vec<u32>| *prompt.last().expect("a prompt has at least one token");
+        let lasts: Vec<u32> = prompts.iter().map(last).collect();
+        let pads: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+        let mut ids = Vec::with_capacity(prompts.len() * longest);
+        for (prompt, &pad) in prompts.iter().zip(&pads) {
+            // Any token will do where none is seen.
+            ids.extend(
+                std::iter::repeat_n(0, pad).chain(prompt[..prompt.len() - 1].iter().copied()),
+            );
+        }
+        let even = pads.iter().all(|&pad| pad == 0);
+        let layout = if even { Layout::causal() } else { Layout::left_padded(pads) };
+        let mut state = DecoderOnlyState::new(layout);
+        if longest > 1 {
+            let dims = [prompts.len(), longest - 1];
+            let tokens = indices(&ids, dims, self.vocab(), &self.embedding.weight.device());
+            self.hidden(tokens, &state.layout, Some(&mut state.cache));
+        }
+        (state, lasts)
+    }
+}
+
+impl StepDecoder for DecoderOnly {
+    type State = DecoderOnlyState;
+
+    /// # Panics
+    /// If there is not one token per sequence, a token is not below the vocabulary, or the sequence
+    /// is longer than [`max_len`](DecoderOnly::max_len).
+    fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
+        let tokens =
+            indices(tokens, [tokens.len(), 1], self.vocab(), &self.embedding.weight.device());
+        let logits = self.forward(tokens, &state.layout, Some(&mut state.cache));
+        (logits.squeeze_dim(1), state)
+    }
+
+    fn reorder(&self, mut state: Self::State, rows: &[usize]) -> Self::State {
+        state.cache.reorder(rows);
+        state.layout = state.layout.select_rows(rows);
+        state
+    }
+}
+
+/// # Panics
+/// If a token is not below `vocab`.
+fn indices(tokens: &[u32], dims: [usize; 2], vocab: usize, device: &Device) -> Tensor<2, Int> {
+    if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab) {
+        panic!("token {token} is out of range, the vocabulary has {vocab}");
+    }
+    let indices: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
+    Tensor::from_data(TensorData::new(indices, dims), device)
+}

@@ -1,0 +1,225 @@
+//! Configurations as JSON files: old ones load, wrong ones say where and what.
+
+use attn_transformer::{
+    Activation, BlockConfig, ConfigError, ConfigFileError, DecoderOnlyConfig, EncoderDecoderConfig,
+    EncoderOnlyConfig, FrequencyScaling, NormKind, NormOrder, Pairing, PositionConfig,
+    RotaryConfig, Tying,
+};
+use std::fs;
+use tempfile::TempDir;
+
+fn config() -> EncoderDecoderConfig {
+    EncoderDecoderConfig {
+        encoder_layers: 3,
+        positions: PositionConfig::Rotary(RotaryConfig {
+            base: 5e5,
+            pairing: Pairing::Interleaved,
+            scaling: Some(FrequencyScaling::Yarn {
+                factor: 4.0,
+                original_len: 100,
+                beta_fast: 32.0,
+                beta_slow: 1.0,
+            }),
+        }),
+        tying: Tying::None,
+        ..EncoderDecoderConfig::new(
+            31,
+            37,
+            BlockConfig {
+                kv_heads: Some(2),
+                d_head: Some(10),
+                d_ff: Some(100),
+                activation: Activation::SwiGlu,
+                norm: NormKind::Rms,
+                norm_order: NormOrder::Post,
+                softcap: Some(30.0),
+                ..BlockConfig::new(24, 4)
+            },
+        )
+    }
+}
+
+/// Loads an encoder–decoder configuration from `json`.
+fn load(json: &str) -> Result<EncoderDecoderConfig, ConfigFileError> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("config.json");
+    fs::write(&path, json).unwrap();
+    EncoderDecoderConfig::load(&path)
+}
+
+#[test]
+fn a_configuration_survives_its_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("config.json");
+    config().save(&path).unwrap();
+    assert_eq!(EncoderDecoderConfig::load(&path).unwrap(), config());
+
+    let reader = EncoderOnlyConfig::new(5, BlockConfig::new(8, 2));
+    reader.save(&path).unwrap();
+    assert_eq!(EncoderOnlyConfig::load(&path).unwrap(), reader);
+
+    let writer = DecoderOnlyConfig::new(5, BlockConfig::new(8, 2));
+    writer.save(&path).unwrap();
+    assert_eq!(DecoderOnlyConfig::load(&path).unwrap(), writer);
+
+    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files, [path], "nothing is left beside the file");
+}
+
+#[test]
+fn a_key_that_is_missing_takes_its_default() {
+    let json = r#"{"source_vocab": 31, "target_vocab": 37, "block": {"d_model": 24, "heads": 4}}"#;
+    let expected = EncoderDecoderConfig::new(31, 37, BlockConfig::new(24, 4));
+    assert_eq!(load(json).unwrap(), expected);
+
+    let json = r#"{"vocab": 5, "block": {"d_model": 24, "heads": 4}}"#;
+    let expected = DecoderOnlyConfig::new(5, BlockConfig::new(24, 4));
+    assert_eq!(serde_json::from_str::<DecoderOnlyConfig>(json).unwrap(), expected);
+    let expected = EncoderOnlyConfig::new(5, BlockConfig::new(24, 4));
+    assert_eq!(serde_json::from_str::<EncoderOnlyConfig>(json).unwrap(), expected);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place() {
+    let error = load("{\n  \"source_vocab\": 31,\n  \"layers\": 3\n}").unwrap_err();
+    let ConfigFileError::Parse { line, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*line, 3);
+    let message = error.to_string();
+    assert!(message.contains("config.json:3:"), "{message}");
+    assert!(message.contains("unknown field `layers`, expected one of"), "{message}");
+
+    let nested = r#"{"source_vocab": 3, "target_vocab": 3, "block": {"d_model": 24, "head": 4}}"#;
+    let message = load(nested).unwrap_err().to_string();
+    assert!(message.contains("unknown field `head`"), "{message}");
+}
+
+#[test]
+fn a_required_key_that_is_missing_and_a_wrong_type_are_named() {
+    let message = load(r#"{"source_vocab": 3}"#).unwrap_err().to_string();
+    assert!(message.contains("missing field `target_vocab`"), "{message}");
+    let message = load("{\"source_vocab\": \"three\"}").unwrap_err().to_string();
+    assert!(message.contains("config.json:1:24: invalid type: string \"three\""), "{message}");
+    let message = load("{\"source_vocab\": 3").unwrap_err().to_string();
+    assert!(message.contains("config.json:1:18: EOF while parsing an object"), "{message}");
+}
+
+#[test]
+fn a_file_that_describes_no_model_is_refused_with_key_and_value() {
+    let json = r#"{"source_vocab": 31, "target_vocab": 37, "block": {"d_model": 25, "heads": 4}}"#;
+    let error = load(json).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.ends_with("config.json: d_model = 25 does not split into heads = 4 equal parts"),
+        "{message}"
+    );
+    let ConfigFileError::Invalid { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source, ConfigError::UnevenHeads { d_model: 25, heads: 4 });
+}
+
+#[test]
+fn a_file_of_a_later_version_is_refused() {
+    let json = r#"{"version": 2, "vocab": 5, "block": {"d_model": 24, "heads": 4}}"#;
+    let config: DecoderOnlyConfig = serde_json::from_str(json).unwrap();
+    let error = config.validate().unwrap_err();
+    assert_eq!(error.to_string(), "version 2 is unknown, this build reads 1 to 1");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_is_named() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing.json");
+    let error = EncoderDecoderConfig::load(&missing).unwrap_err();
+    assert!(matches!(error, ConfigFileError::Read { .. }), "{error:?}");
+    assert!(error.to_string().contains("missing.json"), "{error}");
+
+    let nowhere = folder.path().join("no-such-folder").join("config.json");
+    let error = config().save(nowhere).unwrap_err();
+    assert!(matches!(error, ConfigFileError::Write { .. }), "{error:?}");
+    // A folder in the place of the file: writing beside succeeds, renaming does not.
+    let error = config().save(folder.path()).unwrap_err();
+    assert!(matches!(error, ConfigFileError::Write { .. }), "{error:?}");
+}
+
+#[test]
+fn what_describes_no_model_is_refused() {
+    use ConfigError::*;
+    fn block(change: impl FnOnce(&mut BlockConfig)) -> EncoderDecoderConfig {
+        let mut config = config();
+        change(&mut config.block);
+        config
+    }
+    let rotary =
+        |rotary| EncoderDecoderConfig { positions: PositionConfig::Rotary(rotary), ..config() };
+    let scaled = |scaling| rotary(RotaryConfig { scaling: Some(scaling), ..Default::default() });
+    let cases = [
+        (EncoderDecoderConfig { version: 0, ..config() }, Version { version: 0 }),
+        (EncoderDecoderConfig { source_vocab: 0, ..config() }, Zero { key: "source_vocab" }),
+        (EncoderDecoderConfig { target_vocab: 0, ..config() }, Zero { key: "target_vocab" }),
+        (EncoderDecoderConfig { encoder_layers: 0, ..config() }, Zero { key: "encoder_layers" }),
+        (EncoderDecoderConfig { decoder_layers: 0, ..config() }, Zero { key: "decoder_layers" }),
+        (
+            EncoderDecoderConfig { tying: Tying::All, ..config() },
+            TiedVocabularies { source_vocab: 31, target_vocab: 37 },
+        ),
+        (
+            EncoderDecoderConfig { positions: PositionConfig::Learned { max_len: 0 }, ..config() },
+            Zero { key: "max_len" },
+        ),
+        (block(|block| block.d_model = 0), Zero { key: "d_model" }),
+        (block(|block| block.heads = 0), Zero { key: "heads" }),
+        (block(|block| block.kv_heads = Some(0)), Zero { key: "kv_heads" }),
+        (block(|block| block.kv_heads = Some(3)), UnevenGroups { heads: 4, kv_heads: 3 }),
+        (block(|block| block.d_head = Some(0)), Zero { key: "d_head" }),
+        (block(|block| block.d_head = Some(5)), OddRotary { d_head: 5 }),
+        (block(|block| block.d_ff = Some(0)), Zero { key: "d_ff" }),
+        (block(|block| block.norm_epsilon = 0.0), NotPositive { key: "norm_epsilon", value: 0.0 }),
+        (block(|block| block.softcap = Some(-1.0)), NotPositive { key: "softcap", value: -1.0 }),
+        (block(|block| block.dropout = 1.0), Probability { key: "dropout", value: 1.0 }),
+        (
+            block(|block| block.attention_dropout = -0.1),
+            Probability { key: "attention_dropout", value: -0.1 },
+        ),
+        (
+            block(|block| block.feed_forward_dropout = 2.0),
+            Probability { key: "feed_forward_dropout", value: 2.0 },
+        ),
+        (
+            rotary(RotaryConfig { base: f64::INFINITY, ..Default::default() }),
+            NotPositive { key: "base", value: f64::INFINITY },
+        ),
+        (
+            scaled(FrequencyScaling::Linear { factor: 0.0 }),
+            NotPositive { key: "factor", value: 0.0 },
+        ),
+        (
+            scaled(FrequencyScaling::Llama3 {
+                factor: 8.0,
+                low_frequency_factor: 4.0,
+                high_frequency_factor: 4.0,
+                original_len: 10,
+            }),
+            Disordered {
+                low_key: "low_frequency_factor",
+                low: 4.0,
+                high_key: "high_frequency_factor",
+                high: 4.0,
+            },
+        ),
+        (
+            scaled(FrequencyScaling::Yarn {
+                factor: 8.0,
+                original_len: 0,
+                beta_fast: 32.0,
+                beta_slow: 1.0,
+            }),
+            Zero { key: "original_len" },
+        ),
+    ];
+    for (config, expected) in cases {
+        assert_eq!(config.validate(), Err(expected), "{config:?}");
+    }
+    let mut odd = EncoderDecoderConfig::new(5, 5, BlockConfig::new(9, 3));
+    assert_eq!(odd.validate(), Err(OddSinusoidal { d_model: 9 }));
+    odd.block.dropout = f64::NAN;
+    assert!(matches!(odd.validate(), Err(Probability { key: "dropout", .. })));
+}

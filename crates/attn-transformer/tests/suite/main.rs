@@ -1,0 +1,12 @@
+//! Properties of layers and models, through the public entry points alone.
+
+mod attention;
+mod cache;
+mod config_file;
+mod decoding;
+mod gradients;
+mod layout;
+mod panics;
+mod records;
+mod rotary;
+mod support;

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod colour;
+mod error;
+mod file;
+mod label;
+mod layout;
+mod picture;
+mod svg;
+mod text;
+
+pub use error::PictureError;
+pub use picture::AlignmentPicture;

@@ -1,0 +1,51 @@
+//! How a program ends.
+
+use std::error::Error;
+
+/// The work itself went wrong, as when a loss is NaN.
+pub const WENT_WRONG: u8 = 1;
+
+/// Something given on the command line or in a file was wrong.
+pub const BAD_INPUT: u8 = 2;
+
+/// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Prints an error and what caused it on standard error.
+pub fn report(error: &dyn Error) {
+    eprintln!("error: {}", chain(error));
+}
+
+/// The messages of an error and of its sources, each once: many errors quote their source.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Quoting);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("middle: {0}")]
+    struct Quoting(#[source] std::fmt::Error);
+
+    #[test]
+    fn every_message_of_a_chain_is_told_once() {
+        let error = Outer(Quoting(std::fmt::Error));
+        assert_eq!(chain(&error), format!("outer: middle: {}", std::fmt::Error));
+    }
+}

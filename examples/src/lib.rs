@@ -1,0 +1,13 @@
+//! What the examples share, and the body of the larger ones.
+//!
+//! - [`device`]: `--device NAME`
+//! - [`exit`], [`interrupt`], [`logging`]: manners of a program
+//! - [`dates`]: the built-in task
+//! - [`translate`]: the program `translate`
+
+pub mod dates;
+pub mod device;
+pub mod exit;
+pub mod interrupt;
+pub mod logging;
+pub mod translate;

@@ -1,0 +1,7 @@
+//! The two things that the program does.
+
+mod train;
+mod translate;
+
+pub use train::train;
+pub use translate::translate;

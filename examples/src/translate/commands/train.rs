@@ -1,0 +1,195 @@
+//! The command that trains, and reports how good the model became.
+
+use std::path::{Path, PathBuf};
+
+use attn_train::batch::Overlong;
+use attn_train::data::Pair;
+use attn_train::tokenizer::TokenizerKind;
+use attn_train::{Outcome, Progress, StopReason, StopSignal};
+
+use crate::dates::Split;
+use crate::translate::args::{Args, TokenizerName};
+use crate::translate::corpus::{Corpus, date_pairs};
+use crate::translate::{
+    Console, Ending, Error, RunDir, Settings, Training, Translator, defaults, picture, report,
+};
+
+/// Where the built-in task is kept, unless told.
+const DATES_OUT: &str = "runs/dates";
+/// Pairs of the built-in task: training hardly ever sees one twice.
+const DATES: (usize, usize) = (100_000, 1000);
+/// Held-out dates that the built-in task ends with.
+const TEST_DATES: usize = 1000;
+/// Outputs that are shown.
+const SAMPLES: usize = 10;
+
+/// Trains as the command line says.
+///
+/// # Errors
+///
+/// Fails if anything given is wrong, or the training goes wrong.
+pub fn train(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
+    let device = args.device.open()?;
+    let mut training = if args.training.resume { resume(args)? } else { begin(args)? };
+    if args.training.max_minutes.is_some() {
+        training.settings_mut().training.max_minutes = args.training.max_minutes;
+    }
+    console.say(&training.summary(&device));
+    let progress = if args.quiet { Progress::Hidden } else { Progress::Auto };
+    let outcome = training.fit(&device, stop, progress)?;
+    console.say(&ending(&outcome, training.run.path()));
+    if outcome.reason == StopReason::Interrupted {
+        return Ok(Ending::Interrupted);
+    }
+    let translator = Translator::load(&training.run, &device)?;
+    match &training.corpus {
+        Corpus::Dates { seed, .. } => report_dates(&translator, &training.run, *seed, console)?,
+        files => report_text(&translator, files, &training.texts.valid, args, console)?,
+    }
+    console.say(&format!(
+        "translate with: cargo run --release --example translate -- --model {} \"...\"",
+        training.run.path().display()
+    ));
+    Ok(Ending::Done)
+}
+
+fn begin(args: &Args) -> Result<Training, Error> {
+    let corpus = corpus(args)?;
+    let settings = settings(args, &corpus)?;
+    match &args.training.out {
+        Some(out) => {
+            RunDir::check_free(out)?;
+            Training::begin(settings, corpus, || Ok(RunDir::create(out)?))
+        }
+        None => {
+            Training::begin(settings, corpus, || Ok(RunDir::create_numbered(Path::new(DATES_OUT))?))
+        }
+    }
+}
+
+fn resume(args: &Args) -> Result<Training, Error> {
+    let out = args.training.out.as_deref().unwrap_or(Path::new(DATES_OUT));
+    Training::resume(RunDir::open(out)?)
+}
+
+/// What the command line says to train on.
+fn corpus(args: &Args) -> Result<Corpus, Error> {
+    // Absolute, so that a run can be resumed from another folder.
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path)
+            .map_err(|source| Error::Io { what: format!("cannot find {}", path.display()), source })
+    };
+    let data = &args.data;
+    if let (Some(train), Some(valid)) = (&data.train, &data.valid) {
+        return Ok(Corpus::Pairs { train: absolute(train)?, valid: absolute(valid)? });
+    }
+    match (&data.source, &data.target, &data.valid_source, &data.valid_target) {
+        (Some(source), Some(target), Some(valid_source), Some(valid_target)) => {
+            Ok(Corpus::Parallel {
+                source: absolute(source)?,
+                target: absolute(target)?,
+                valid_source: absolute(valid_source)?,
+                valid_target: absolute(valid_target)?,
+            })
+        }
+        // The command line has been checked: here none of the files is given.
+        _ => {
+            let (train, valid) = DATES;
+            let seed = args.training.seed.unwrap_or(defaults::dates().training.seed);
+            Ok(Corpus::Dates { train, valid, seed })
+        }
+    }
+}
+
+/// The defaults, changed by the config file, changed by the command line.
+fn settings(args: &Args, corpus: &Corpus) -> Result<Settings, Error> {
+    let mut settings = match corpus {
+        Corpus::Dates { .. } => defaults::dates(),
+        _ => defaults::text(),
+    };
+    if let Some(path) = &args.training.config {
+        settings = settings.overlaid_with(path)?;
+    }
+    settings.tokenizer = tokenizer(args, settings.tokenizer);
+    if args.data.truncate {
+        settings.overlong = Overlong::Truncate;
+    }
+    if let Some(seed) = args.training.seed {
+        settings.training.seed = seed;
+    }
+    Ok(settings)
+}
+
+fn tokenizer(args: &Args, preset: TokenizerKind) -> TokenizerKind {
+    let (name, size) = match preset {
+        TokenizerKind::Characters => (TokenizerName::Characters, defaults::VOCAB),
+        TokenizerKind::Words { vocab_size } => (TokenizerName::Words, vocab_size),
+        TokenizerKind::Bpe { vocab_size } => (TokenizerName::Bpe, vocab_size),
+    };
+    let vocab_size = args.data.vocab.unwrap_or(size);
+    match args.data.tokenizer.unwrap_or(name) {
+        TokenizerName::Characters => TokenizerKind::Characters,
+        TokenizerName::Words => TokenizerKind::Words { vocab_size },
+        TokenizerName::Bpe => TokenizerKind::Bpe { vocab_size },
+    }
+}
+
+fn ending(outcome: &Outcome, folder: &Path) -> String {
+    let reason = match outcome.reason {
+        StopReason::MaxSteps | StopReason::MaxEpochs => "trained to the end",
+        StopReason::NoImprovement => "the validation loss improves no more",
+        StopReason::TimeLimit => "the time is up",
+        StopReason::Interrupted => "stopped",
+    };
+    let mut text = format!("{reason}: step {}", outcome.step);
+    if let Some(best) = outcome.best {
+        text += &format!("; best validation loss {:.4} at step {}", best.loss, best.step);
+    }
+    if matches!(outcome.reason, StopReason::TimeLimit | StopReason::Interrupted) {
+        text += &format!(
+            "\ngo on with: cargo run --release --example translate -- --resume --out {}",
+            folder.display()
+        );
+    }
+    text
+}
+
+fn report_dates(
+    translator: &Translator,
+    run: &RunDir,
+    seed: u64,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let pairs = date_pairs(Split::Test, TEST_DATES, seed);
+    let file = Path::new("the built-in dates");
+    let outputs = translator.translate_sources(&pairs, file, &translator.beam())?;
+    console.print(&report::exact_match(&outputs, &pairs))?;
+    let shown = SAMPLES.min(pairs.len());
+    console.print(&report::samples(&outputs[..shown], &pairs[..shown]))?;
+
+    // The longest of the samples shows most.
+    let longest = pairs[..shown].iter().max_by_key(|pair| pair.source.chars().count());
+    if let Some(pair) = longest {
+        let source = translator.encode(&pair.source, || "the built-in dates".into())?;
+        picture::draw(translator, &source, &run.picture())?;
+        console.print(&format!(
+            "attention for {:?}: {}\n",
+            pair.source,
+            run.picture().display()
+        ))?;
+    }
+    Ok(())
+}
+
+fn report_text(
+    translator: &Translator,
+    corpus: &Corpus,
+    valid: &[Pair],
+    args: &Args,
+    console: &mut Console,
+) -> Result<(), Error> {
+    console.say(&format!("translating {} validation sentences", valid.len()));
+    let [_, file] = corpus.files();
+    let outputs = translator.translate_sources(valid, &file, &args.translating.beam(translator))?;
+    console.print(&report::scores(&outputs, valid))
+}

@@ -1,0 +1,146 @@
+//! The command that translates with a trained model.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use attn_generate::BeamConfig;
+use attn_train::data::{read_pairs, write_atomically};
+
+use crate::translate::args::Args;
+use crate::translate::{Console, Error, RunDir, Translation, Translator, picture, report};
+
+/// Lines that are translated together.
+const WINDOW: usize = 256;
+
+/// Translates as the command line says.
+///
+/// # Errors
+///
+/// Fails if anything given is wrong.
+pub fn translate(args: &Args, run: &Path, console: &mut Console) -> Result<(), Error> {
+    let device = args.device.open()?;
+    let options = &args.translating;
+    for path in [&options.attention, &options.hypotheses].into_iter().flatten() {
+        check_folder(path)?;
+    }
+    let mut translator = Translator::load(&RunDir::open(run)?, &device)?;
+    if args.data.truncate {
+        translator = translator.truncating();
+    }
+    let beam = options.beam(&translator);
+    beam.validate()?;
+
+    if let Some(file) = &options.test {
+        return test(&translator, file, options.hypotheses.as_deref(), &beam, console);
+    }
+    let mut session = Session { translator, beam, picture: options.attention.clone() };
+    if args.text.is_empty() {
+        session.lines(console)
+    } else {
+        let place = |index| format!("argument {}", index + 1);
+        session.sentences(&args.text, place, console)
+    }
+}
+
+/// Better now than after the work: there must be a folder to write into.
+fn check_folder(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(Error::writing(path)(io::Error::from(io::ErrorKind::NotFound)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Translates the sources of a file of pairs and scores the translations against its targets.
+fn test(
+    translator: &Translator,
+    file: &Path,
+    hypotheses: Option<&Path>,
+    beam: &BeamConfig,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let pairs = read_pairs(file)?;
+    console.say(&format!("translating {} sentences", pairs.len()));
+    let outputs = translator.translate_sources(&pairs, file, beam)?;
+    if let Some(path) = hypotheses {
+        let mut text = outputs.join("\n");
+        text.push('\n');
+        write_atomically(path, text.as_bytes()).map_err(Error::writing(path))?;
+    }
+    console.print(&report::scores(&outputs, &pairs))
+}
+
+/// Sentences, however they come.
+struct Session {
+    translator: Translator,
+    beam: BeamConfig,
+    /// What is still to be drawn, for the first sentence.
+    picture: Option<std::path::PathBuf>,
+}
+
+impl Session {
+    /// Translates the lines of the input, as many together as makes sense.
+    fn lines(&mut self, console: &mut Console) -> Result<(), Error> {
+        let window = if console.interactive { 1 } else { WINDOW };
+        let mut done = 0;
+        loop {
+            let place = |index| format!("standard input:{}", done + index + 1);
+            let mut lines = Vec::new();
+            while lines.len() < window {
+                let what = place(lines.len());
+                match console.line().map_err(|source| Error::Io { what, source })? {
+                    Some(line) => lines.push(line),
+                    None => break,
+                }
+            }
+            if lines.is_empty() {
+                return Ok(());
+            }
+            self.sentences(&lines, place, console)?;
+            done += lines.len();
+        }
+    }
+
+    /// Prints the translations of sentences, in their order; of a blank one, a blank line.
+    fn sentences(
+        &mut self,
+        texts: &[String],
+        place: impl Fn(usize) -> String,
+        console: &mut Console,
+    ) -> Result<(), Error> {
+        let mut sources = Vec::new();
+        for (index, text) in texts.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+            sources.push(self.translator.encode(text, || place(index))?);
+        }
+        let found = self.translator.translate(&sources, &self.beam)?;
+        if let Some((path, source)) =
+            self.picture.take_if(|_| !sources.is_empty()).zip(sources.first())
+        {
+            picture::draw(&self.translator, source, &path)?;
+        }
+        let mut found = found.into_iter();
+        let mut printed = String::new();
+        for text in texts {
+            let translations =
+                if text.trim().is_empty() { Vec::new() } else { found.next().unwrap_or_default() };
+            self.format(&mut printed, &translations);
+        }
+        console.print(&printed)
+    }
+
+    /// The best translation alone, or the `n_best` with their scores and a blank line behind them.
+    fn format(&self, printed: &mut String, translations: &[Translation]) {
+        if self.beam.n_best == 1 {
+            let best = translations.first().map_or("", |best| best.text.as_str());
+            writeln!(printed, "{best}").expect("writing to a string cannot fail");
+            return;
+        }
+        for Translation { text, score, .. } in translations {
+            writeln!(printed, "{score:.4}\t{text}").expect("writing to a string cannot fail");
+        }
+        printed.push('\n');
+    }
+}

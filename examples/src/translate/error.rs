@@ -1,0 +1,91 @@
+//! Everything that can stop the program.
+
+use std::io;
+use std::path::PathBuf;
+
+use attn_generate::GenerateError;
+use attn_train::data::DataError;
+use attn_train::tokenizer::TokenizerError;
+use attn_train::{CheckpointError, TrainError};
+
+use super::corpus::CorpusError;
+use super::run_dir::RunDirError;
+use super::settings::SettingsError;
+use super::vocabulary::{EncodeError, OtherVocabulary};
+use crate::device::DeviceError;
+use crate::exit;
+
+/// Why the program stops before it is done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line; also the text of `--help`.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// No such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A text file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A setting.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The folder of a run.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The text of a run that is resumed.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// A vocabulary.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A sentence.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Files of different runs.
+    #[error(transparent)]
+    OtherVocabulary(#[from] OtherVocabulary),
+    /// A run that cannot begin or go on.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A model that cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A search that cannot be done.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// Ctrl-C cannot be caught.
+    #[error("cannot catch Ctrl-C: {0}")]
+    Interrupt(#[from] ctrlc::Error),
+    /// Reading standard input, or writing results.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was read or written.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Writing a file failed.
+    pub fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what: format!("cannot write {}", path.display()), source }
+    }
+
+    /// Writing results to standard output failed.
+    pub fn printing(source: io::Error) -> Self {
+        Self::Io { what: "cannot write the results".into(), source }
+    }
+
+    /// The exit status that says whose fault it is.
+    pub fn status(&self) -> u8 {
+        match self {
+            // 0 for --help and --version, 2 otherwise.
+            Self::Usage(error) => error.exit_code() as u8,
+            Self::Train(TrainError::NotFinite { .. }) => exit::WENT_WRONG,
+            _ => exit::BAD_INPUT,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A run: from text to the best model.
+
+use std::path::PathBuf;
+
+use attn_train::batch::TokenPair;
+use attn_train::{BatchSource, Checkpoint, Outcome, PairSource, Progress, StopSignal, Trainer};
+use attn_transformer::EncoderDecoder;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::corpus::{Corpus, CorpusRecord, Texts};
+use super::vocabulary::EncodeError;
+use super::{Error, RunDir, Settings, Vocabulary};
+
+/// Everything that a training needs, read and checked.
+#[derive(Debug)]
+pub struct Training {
+    /// Where it is kept.
+    pub run: RunDir,
+    /// What it trains on.
+    pub corpus: Corpus,
+    /// Its pairs.
+    pub texts: Texts,
+    settings: Settings,
+    train: PairSource,
+    valid: PairSource,
+}
+
+impl Training {
+    /// Prepares a new run, and writes its settings and vocabulary into the folder that `folder`
+    /// gives.
+    ///
+    /// # Errors
+    ///
+    /// Fails if anything that was given is wrong. The folder is asked for last, so that nothing is
+    /// left behind then.
+    pub fn begin(
+        mut settings: Settings,
+        corpus: Corpus,
+        folder: impl FnOnce() -> Result<RunDir, Error>,
+    ) -> Result<Self, Error> {
+        settings.validate()?;
+        let texts = corpus.read()?;
+        let vocabulary = Vocabulary::train(&settings, &texts.train)?;
+        settings.model.source_vocab = vocabulary.source.vocab_size();
+        settings.model.target_vocab = vocabulary.target.vocab_size();
+        settings.validate()?;
+        let (train, valid) = sources(&settings, &corpus, &texts, &vocabulary)?;
+
+        let run = folder()?;
+        vocabulary.save(&run)?;
+        CorpusRecord::new(corpus.clone(), &texts).save(&run.data())?;
+        // The last one, because it is what makes the folder a run.
+        settings.save(&run.settings())?;
+        Ok(Self { run, corpus, texts, settings, train, valid })
+    }
+
+    /// Prepares to go on with a run.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file of the run is missing or damaged, or its text is not what it was.
+    pub fn resume(run: RunDir) -> Result<Self, Error> {
+        let settings = Settings::load(&run.settings())?;
+        let record = CorpusRecord::load(&run.data())?;
+        let texts = record.corpus.read()?;
+        record.check(&texts)?;
+        let vocabulary = Vocabulary::load(&run)?;
+        vocabulary.check(&settings.model)?;
+        let (train, valid) = sources(&settings, &record.corpus, &texts, &vocabulary)?;
+        Ok(Self { run, corpus: record.corpus, texts, settings, train, valid })
+    }
+
+    /// The settings, for what may be another in every process of a run.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// What is about to be done, for people.
+    pub fn summary(&mut self, device: &Device) -> String {
+        let model = &self.settings.model;
+        format!(
+            "{} pairs to train on in {} batches, {} to validate with; vocabularies of {} and {} \
+             tokens; {} parameters",
+            self.texts.train.len(),
+            self.train.batches(0),
+            self.texts.valid.len(),
+            model.source_vocab,
+            model.target_vocab,
+            // Counted by shape: nothing is drawn for it.
+            model.init(device).num_params()
+        )
+    }
+
+    /// Trains until there is a reason to end; goes on from the last checkpoint if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a number becomes NaN or infinite, or a file cannot be written or read.
+    pub fn fit(
+        &mut self,
+        device: &Device,
+        stop: StopSignal,
+        progress: Progress,
+    ) -> Result<Outcome, Error> {
+        let config = self.settings.training.clone();
+        let model = initialise(&self.settings, &device.clone().autodiff());
+        let objective = config.sequence_loss();
+        let trainer =
+            Trainer::new(config, model, objective, device)?.with_stop(stop).with_progress(progress);
+        let folder = self.run.path();
+        let mut trainer = match Checkpoint::latest(folder) {
+            // A run that ended before its first checkpoint begins again.
+            Err(attn_train::CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
+            _ => trainer.resume_from(folder)?,
+        };
+        Ok(trainer.fit(&mut self.train, &mut self.valid)?)
+    }
+}
+
+/// The pairs of a corpus as batches.
+fn sources(
+    settings: &Settings,
+    corpus: &Corpus,
+    texts: &Texts,
+    vocabulary: &Vocabulary,
+) -> Result<(PairSource, PairSource), EncodeError> {
+    let [train, valid] = corpus.files();
+    let source = |pairs: Vec<TokenPair>, plan, path: PathBuf| {
+        PairSource::new(pairs, plan).map_err(|source| EncodeError::Batch { path, source })
+    };
+    Ok((
+        source(
+            vocabulary.encode(&texts.train, settings, &train)?,
+            settings.training.train_plan(),
+            train,
+        )?,
+        source(
+            vocabulary.encode(&texts.valid, settings, &valid)?,
+            settings.training.valid_plan(),
+            valid,
+        )?,
+    ))
+}
+
+/// A model with parameters that follow from the seed.
+fn initialise(settings: &Settings, device: &Device) -> EncoderDecoder {
+    /// Parameters are drawn when they are first used; this uses each, in the order of the model.
+    struct Draw;
+    impl ModuleVisitor for Draw {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            parameter.val();
+        }
+    }
+    device.seed(settings.training.seed);
+    let model = settings.model.init(device);
+    model.visit(&mut Draw);
+    model
+}

@@ -1,0 +1,14 @@
+//! Trains an encoder–decoder Transformer to translate, and translates with it.
+//!
+//! ```text
+//! cargo run --release --example translate
+//! cargo run --release --example translate -- --help
+//! ```
+//!
+//! The program itself is `attn_examples::translate`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    attn_examples::translate::main()
+}
