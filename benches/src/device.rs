@@ -15,11 +15,14 @@ pub struct NamedDevice {
     pub device: Device,
 }
 
+/// A feature, and the device that comes with it.
+type Backend = (&'static str, fn() -> Device);
+
 /// The backends of this build but for the remote one, which would measure a network.
 #[allow(deprecated)] // ndarray: named while burn has it
 #[allow(clippy::vec_init_then_push)] // each entry has its own condition
-fn compiled() -> Vec<(&'static str, fn() -> Device)> {
-    let mut devices: Vec<(&'static str, fn() -> Device)> = Vec::new();
+fn compiled() -> Vec<Backend> {
+    let mut devices: Vec<Backend> = Vec::new();
     #[cfg(feature = "ndarray")]
     devices.push(("ndarray", Device::ndarray));
     #[cfg(feature = "flex")]

@@ -7,5 +7,6 @@ pub mod machine;
 pub mod native;
 pub mod ours;
 pub mod pytorch;
+pub mod report;
 pub mod setting;
 pub mod table;

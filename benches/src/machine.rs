@@ -2,7 +2,8 @@
 
 use std::{fs, thread};
 
-/// Processor, cores that this process may use, memory, system.
+/// Processor, cores that this process may use, memory, system; and a warning in a debug build, whose
+/// numbers mean nothing.
 pub fn describe() -> String {
     let processor =
         field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".into());
@@ -11,7 +12,8 @@ pub fn describe() -> String {
         .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
         .map_or_else(String::new, |kib| format!(", {:.0} GiB", kib / f64::from(1 << 20)));
     let [system, arch] = [std::env::consts::OS, std::env::consts::ARCH];
-    format!("{processor}, {cores} cores{memory}, {system} {arch}")
+    let build = if cfg!(debug_assertions) { ", DEBUG BUILD" } else { "" };
+    format!("{processor}, {cores} cores{memory}, {system} {arch}{build}")
 }
 
 /// Cores that this process may use; the sides in Rust take them all.

@@ -6,6 +6,7 @@ use attn_benches::contest::{Rounds, Side, SideError, measure};
 use attn_benches::device::{self, NamedDevice};
 use attn_benches::native::Native;
 use attn_benches::pytorch::Pytorch;
+use attn_benches::report::{Report, ReportError};
 use attn_benches::setting::Setting;
 use attn_benches::table::{Row, Table};
 use attn_benches::{burn_layers, machine, ours};
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 /// A training step and a forward pass of a decoder-only Transformer out of attn-transformer, out of
 /// burn's own layers on the same device, and, if asked for, in PyTorch on the CPU.
 #[derive(Parser, Debug)]
+#[command(name = "training_step")]
 struct Arguments {
     /// Device of the sides in Rust: the name of a feature that this build has
     #[arg(long, value_name = "NAME", value_parser = device::open)]
@@ -45,8 +47,8 @@ enum Failure {
     Side(#[from] SideError),
     #[error("{first} has {expected} parameters, {other} has {found}: not the same model")]
     OtherModel { first: String, expected: usize, other: String, found: usize },
-    #[error("cannot write {path}: {source}")]
-    Json { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +77,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let NamedDevice { name, device } = device.unwrap_or_else(device::default);
     let Conditions { setting, rounds } = &conditions;
     let autodiff = &device.autodiff();
+    let report = json.map(Report::create).transpose()?;
 
     let burn = machine::burn_version();
     let [ours_name, burn_name] = ["attn-transformer".into(), format!("burn {burn}, burn::nn")];
@@ -102,9 +105,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         setting: conditions,
     };
     println!("{}", table.markdown());
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&table).expect("numbers and text are JSON");
-        std::fs::write(&path, text + "\n").map_err(|source| Failure::Json { path, source })?;
+    if let Some(report) = report {
+        report.finish(&table)?;
     }
     Ok(())
 }

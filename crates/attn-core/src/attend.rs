@@ -123,7 +123,7 @@ pub fn align(
     } else {
         let shape = AttentionShape { batch, heads, queries, keys };
         let visible = Visible::new(mask, shape, &scores);
-        let softmax = Softmax::new(visible.hide(scores));
+        let softmax = visible.softmax(scores);
         (visible.average(softmax.weights.clone(), value, dropout), softmax)
     };
     Attended { context, weights: softmax.weights.clone(), log_sum_exp: softmax.log_sum_exp() }
@@ -141,8 +141,7 @@ fn attention(
         return nothing_to_see(&query, &value);
     }
     let visible = Visible::new(mask, shape, &query);
-    let scores = visible.hide(visible.scores(query, key, options)); // [b, h, q, k]
-    let softmax = Softmax::new(scores);
+    let softmax = visible.softmax(visible.scores(query, key, options)); // over [b, h, q, k]
     let context = visible.average(softmax.weights.clone(), value, options.dropout);
     (context, softmax)
 }
@@ -168,17 +167,19 @@ struct Visible(Option<Tensor<4, Bool>>);
 impl Visible {
     fn new(mask: &Mask, shape: AttentionShape, like: &Tensor<4>) -> Self {
         let device = like.device().without_autodiff();
-        Self((!mask.is_open()).then(|| mask.lower(&shape, &device)))
+        Self((!mask.is_open_for(&shape)).then(|| mask.lower(&shape, &device)))
     }
 
-    fn hide(&self, scores: Tensor<4>) -> Tensor<4> {
-        match &self.0 {
-            None => scores,
-            Some(visible) => {
-                let hidden = visible.clone().bool_not().expand(scores.dims());
-                scores.mask_fill(hidden, f32::NEG_INFINITY)
-            }
+    /// The softmax over the visible scores; hidden weights are exactly 0.
+    fn softmax(&self, scores: Tensor<4>) -> Softmax {
+        let Some(visible) = self.0.clone() else { return Softmax::new(scores) };
+        let hidden = visible.bool_not().expand(scores.dims());
+        let softmax = Softmax::new(scores.mask_fill(hidden.clone(), f32::NEG_INFINITY));
+        if all_finite(&softmax.sum) {
+            return softmax;
         }
+        // One visible NaN makes its whole row NaN, and the hidden keys must not have a part in it.
+        Softmax { weights: softmax.weights.mask_fill(hidden, 0.0), ..softmax }
     }
 
     /// Scores of all pairs, `[b, h, q, k]`. What is not a number in a query or key reaches only the
@@ -191,8 +192,8 @@ impl Visible {
         if all_finite(&query) && all_finite(&key) {
             return scores(query, key, options);
         }
-        let [_, heads, queries, keys] = [0, query.dims()[1], query.dims()[2], key.dims()[2]];
-        let [batch, kv_heads, _, _] = key.dims();
+        let [batch, heads, queries, _] = query.dims();
+        let [_, kv_heads, keys, _] = key.dims();
         let pairs = [batch, heads, queries, keys];
         let (clean_query, bad_query) = finite_part(query.clone());
         let (clean_key, bad_key) = finite_part(key.clone());
@@ -227,11 +228,11 @@ impl Visible {
             return grouped_matmul(weights, value);
         };
         let (clean, bad) = finite_part(value);
-        // A row of weights is NaN throughout if one visible score is; its hidden keys stay at 0.
-        let hidden = visible.clone().bool_not().expand(dims);
-        let context = grouped_matmul(weights.mask_fill(hidden, 0.0), clean);
+        let context = grouped_matmul(weights, clean);
         let seen = grouped_matmul(visible.expand(dims).float(), bad.float()); // [b, h, q, d]
-        context.mask_fill(seen.greater_elem(0.0), f32::NAN)
+        // Added, not filled in: what is finite in such a sum keeps its gradient.
+        let poison = seen.zeros_like().mask_fill(seen.greater_elem(0.0), f32::NAN);
+        context + poison
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dropout whose mask is a function of position (rule 6 of the law).
 
-use crate::random::{self, combine, mix};
+use crate::random::{self, combine};
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(gradient.into_data(), output.clone().inner().into_data());
         random::seed(3);
         let expected = DropoutMask::new(0.5, random::next_seed()).factors(15, 7);
-        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), expected);
+        assert_eq!(output.into_data().try_into_vec::<f32>().unwrap(), expected);
 
         let frozen = layer.freeze();
         assert!(frozen.draw(&device.autodiff()).is_none());

@@ -1,49 +1,40 @@
-//! The suite notices when the law is broken: by attention with a mistake, of the kind that has been
-//! released by one library or another.
+//! The suite can fail: it notices mistakes of the kind that have been released in one library or
+//! another.
 
-use attn_core::conformance::{Attention, Options, Report, run_with};
-use attn_core::{AttendOptions, Attended, AttentionShape, DropoutMask, Mask, attend_with_weights};
-use burn::tensor::{Bool, Device, Tensor, activation::softmax};
+use attn_core::conformance::{Attention, Options, RULES, RuleReport, run_with};
+use attn_core::{AttendOptions, Attended, Mask, attend_with_weights};
+use burn::tensor::{Bool, Device, Tensor};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The report on an attention that breaks at least these rules.
-#[track_caller]
-fn assert_broken(attention: &dyn Attention, rules: &[&str]) -> Report {
-    let report = run_with(attention, &Device::flex(), &Options::default());
-    for rule in rules {
-        assert!(report.broken().any(|broken| broken.name == *rule), "{rule} holds\n{report}");
+/// What attention is asked.
+struct Call<'a> {
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    mask: &'a Mask,
+    options: AttendOptions,
+}
+
+impl Call<'_> {
+    /// The right answer.
+    fn answer(self) -> Attended {
+        attend_with_weights(self.query, self.key, self.value, self.mask, &self.options)
     }
-    report
+
+    /// What is hidden, `[batch, heads, queries, keys]`.
+    fn hidden(&self) -> Tensor<4, Bool> {
+        let [batch, heads, queries, _] = self.query.dims();
+        let keys = self.key.dims()[2];
+        let shape = attn_core::AttentionShape { batch, heads, queries, keys };
+        let visible = self.mask.lower(&shape, &self.query.device());
+        visible.bool_not().expand([batch, heads, queries, keys])
+    }
 }
 
-/// Attention as a textbook has it, in this one way wrong.
-#[derive(Clone, Copy, PartialEq)]
-enum Mistake {
-    /// A large negative number hides, not −∞: rows that see nothing attend to everything.
-    HidesWithMinusMillion,
-    /// −∞ hides, and softmax of a row of them is not guarded.
-    UnguardedSoftmax,
-    /// `true` in the mask is taken for hidden.
-    Inverted,
-    /// The first query is taken for the first position.
-    TopLeft,
-    /// Hiding comes before the cap, which makes a score of −∞ finite.
-    CapsHiddenScores,
-    /// Bias comes before the cap.
-    CapsBias,
-    /// Query head `h` reads key head `h % kv_heads`.
-    InterleavedGroups,
-    /// What is kept is not scaled.
-    UnscaledDropout,
-    /// What is dropped depends on one more thing than seed and position.
-    OtherDropout,
-    /// The weights that are handed out are those after dropout.
-    DroppedWeights,
-    /// Exponentials are not shifted by their maximum.
-    Overflows,
-}
+/// An attention that asks or answers wrongly in one of its entry points.
+struct Wrong<F>(F);
 
-impl Attention for Mistake {
+impl<F: Fn(Call) -> Attended> Attention for Wrong<F> {
     fn attend_with_weights(
         &self,
         query: Tensor<4>,
@@ -52,81 +43,206 @@ impl Attention for Mistake {
         mask: &Mask,
         options: &AttendOptions,
     ) -> Attended {
-        let [batch, heads, queries, d] = query.dims();
-        let [_, kv_heads, keys, _] = key.dims();
-        let pairs = [batch, heads, queries, keys];
-        let shape = AttentionShape { batch, heads, queries, keys };
-        let repeat = |tensor: Tensor<4>| match self {
-            Self::InterleavedGroups => tensor.repeat_dim(1, heads / kv_heads),
-            _ => {
-                let [b, g, k, d] = tensor.dims();
-                let groups = tensor.unsqueeze_dim::<5>(2).repeat_dim(2, heads / g);
-                groups.reshape([b, heads, k, d])
-            }
-        };
-
-        let asked = match self {
-            Self::TopLeft => AttentionShape { queries: keys.max(queries), keys, ..shape },
-            _ => shape,
-        };
-        let visible = match (self, mask == &Mask::causal()) {
-            // Only a causal mask: others may not fit the square.
-            (Self::TopLeft, true) => {
-                mask.lower(&asked, &query.device().without_autodiff()).narrow(2, 0, queries)
-            }
-            _ => mask.lower(&shape, &query.device().without_autodiff()),
-        };
-        let hidden: Tensor<4, Bool> = match self {
-            Self::Inverted => visible,
-            _ => visible.bool_not(),
-        };
-        let hidden = hidden.expand(pairs);
-        let hide = |scores: Tensor<4>| match self {
-            Self::HidesWithMinusMillion => scores.mask_fill(hidden.clone(), -1e6),
-            _ => scores.mask_fill(hidden.clone(), f32::NEG_INFINITY),
-        };
-        let cap = |scores: Tensor<4>| match options.softcap {
-            Some(cap) => (scores / cap).tanh() * cap,
-            None => scores,
-        };
-        let bias = |scores: Tensor<4>| match &options.bias {
-            Some(bias) => scores + bias.clone(),
-            None => scores,
-        };
-
-        let scale = options.scale.unwrap_or(1.0 / (d as f64).sqrt());
-        let scores = query.matmul(repeat(key).transpose()) * scale;
-        let scores = match self {
-            Self::CapsHiddenScores => bias(cap(hide(scores))),
-            Self::CapsBias => hide(cap(bias(scores))),
-            _ => hide(bias(cap(scores))),
-        };
-        let weights = match self {
-            Self::Overflows => scores.clone().exp() / scores.clone().exp().sum_dim(3),
-            _ => softmax(scores.clone(), 3),
-        };
-        let weights = match self {
-            Self::UnguardedSoftmax => weights,
-            _ => weights.clone().mask_fill(weights.is_nan(), 0.0),
-        };
-        let log_sum_exp = scores.exp().sum_dim(3).log().squeeze_dim(3);
-
-        let dropped = match options.dropout {
-            None => weights.clone(),
-            Some(dropout) => {
-                let seed = u64::from(*self == Self::OtherDropout);
-                let dropout = DropoutMask::new(dropout.prob(), dropout.seed() ^ seed);
-                let factors = dropout.tensor(pairs, &weights.device().without_autodiff());
-                let factors = match self {
-                    Self::UnscaledDropout => factors * (1.0 - dropout.prob()),
-                    _ => factors,
-                };
-                let autodiff = weights.is_autodiff();
-                weights.clone() * if autodiff { Tensor::from_inner(factors) } else { factors }
-            }
-        };
-        let context = dropped.clone().matmul(repeat(value));
-        let weights = if *self == Self::DroppedWeights { dropped } else { weights };
-        Attended { context, weights, log_sum_exp }
+        (self.0)(Call { query, key, value, mask, options: options.clone() })
     }
+}
+
+/// Asserts that an attention breaks a rule, and returns what is reported.
+#[track_caller]
+fn breaks(rule: &str, wrong: impl Fn(Call) -> Attended) -> RuleReport {
+    let rule = RULES.iter().find(|known| known.name == rule).expect("the name of a rule");
+    let report = rule.run(&Wrong(wrong), &Device::flex(), &Options::default());
+    assert!(report.failure.is_some(), "{report}");
+    report
+}
+
+#[test]
+fn a_mask_that_is_inverted() {
+    let inverted = |call: Call| {
+        let mask = !call.mask;
+        Call { mask: &mask, ..call }.answer()
+    };
+    breaks("polarity", inverted);
+    breaks("agreement", inverted);
+}
+
+#[test]
+fn a_causal_mask_that_is_aligned_top_left() {
+    breaks("alignment", |call| {
+        let [queries, keys] = [call.query.dims()[2], call.key.dims()[2]];
+        if call.mask != &Mask::causal() {
+            return call.answer();
+        }
+        let hidden = Tensor::<4, Bool>::tril_mask([1, 1, queries, keys], 0, &call.query.device());
+        Call { mask: &Mask::hidden(hidden), ..call }.answer()
+    });
+}
+
+#[test]
+fn a_hidden_score_that_is_merely_low() {
+    let low = |call: Call| {
+        let low = call.hidden().float() * -1e4;
+        let bias = match call.options.bias.clone() {
+            Some(bias) => bias + low,
+            None => low,
+        };
+        let options = AttendOptions { bias: Some(bias), ..call.options };
+        Call { mask: &Mask::open(), options, ..call }.answer()
+    };
+    breaks("empty rows", low);
+    breaks("leaks", low);
+    breaks("magnitudes", low);
+}
+
+#[test]
+fn a_zero_weight_that_multiplies_a_hidden_nan() {
+    breaks("leaks", |call| {
+        let leak = call.value.clone().sum_dim(2).sum() * 0.0; // [1]
+        let attended = call.answer();
+        Attended { context: attended.context + leak.reshape([1, 1, 1, 1]), ..attended }
+    });
+}
+
+#[test]
+fn an_empty_row_that_divides_zero_by_zero() {
+    breaks("empty rows", |call| {
+        let attended = call.answer();
+        let sum = attended.weights.clone().sum_dim(3);
+        Attended { context: attended.context / sum, ..attended }
+    });
+}
+
+#[test]
+fn an_empty_row_with_a_gradient() {
+    breaks("empty rows", |call| {
+        let constant = call.value.clone().sum() * 0.5;
+        let attended = call.answer();
+        let empty = attended.weights.clone().sum_dim(3).equal_elem(0.0).float();
+        let extra = constant.reshape([1, 1, 1, 1]) * empty;
+        Attended { context: attended.context + extra.clone() - extra.detach(), ..attended }
+    });
+}
+
+#[test]
+fn weights_after_dropout() {
+    breaks("weights", |call| {
+        let dropout = call.options.dropout;
+        let attended = call.answer();
+        let Some(dropout) = dropout else { return attended };
+        let factors = dropout.tensor(attended.weights.dims(), &attended.weights.device());
+        Attended { weights: attended.weights * factors, ..attended }
+    });
+}
+
+#[test]
+fn a_log_sum_exp_in_base_two() {
+    let base_two = |call: Call| {
+        let attended = call.answer();
+        let log_sum_exp = attended.log_sum_exp / std::f64::consts::LN_2;
+        Attended { log_sum_exp, ..attended }
+    };
+    breaks("weights", base_two);
+    breaks("gradients", base_two);
+}
+
+#[test]
+fn exponentials_that_overflow() {
+    breaks("magnitudes", |call| {
+        let attended = call.answer();
+        let log_sum_exp = attended.log_sum_exp.exp().log();
+        Attended { log_sum_exp, ..attended }
+    });
+}
+
+#[test]
+fn a_soft_cap_that_is_ignored() {
+    breaks("soft-cap", |call| {
+        let options = AttendOptions { softcap: None, ..call.options };
+        Call { options, ..call }.answer()
+    });
+}
+
+#[test]
+fn a_bias_of_which_the_gradient_is_cut() {
+    breaks("bias", |call| {
+        let bias = call.options.bias.map(|bias| bias.clone() * 0.5 + bias.detach() * 0.5);
+        Call { options: AttendOptions { bias, ..call.options }, ..call }.answer()
+    });
+}
+
+#[test]
+fn a_key_that_gets_no_gradient() {
+    let report = breaks("gradients", |call| Call { key: call.key.detach(), ..call }.answer());
+    let failure = report.failure.unwrap();
+    assert!(failure.contains("attend_with_weights: key has no gradient"), "{failure}");
+}
+
+#[test]
+fn dropout_of_another_seed() {
+    breaks("dropout", |call| {
+        let dropout = call.options.dropout;
+        let dropout = dropout.map(|mask| attn_core::DropoutMask::new(mask.prob(), 7));
+        Call { options: AttendOptions { dropout, ..call.options }, ..call }.answer()
+    });
+}
+
+#[test]
+fn groups_that_are_interleaved() {
+    breaks("agreement", |call| {
+        let group = call.query.dims()[1] / call.key.dims()[1];
+        let key = call.key.clone().repeat_dim(1, group);
+        let value = call.value.clone().repeat_dim(1, group);
+        Call { key, value, ..call }.answer()
+    });
+}
+
+#[test]
+fn queries_rounded_to_the_precision_of_f16() {
+    let report = breaks("agreement", |call| {
+        let query = (call.query.clone() * 1024.0).round() / 1024.0;
+        Call { query, ..call }.answer()
+    });
+    assert_eq!(report.passed, 0, "{report}");
+}
+
+#[test]
+fn an_axis_that_is_swapped() {
+    let report = breaks("agreement", |call| {
+        let attended = call.answer();
+        Attended { context: attended.context.swap_dims(1, 2), ..attended }
+    });
+    let failure = report.failure.unwrap();
+    assert!(failure.contains("context has shape"), "{failure}");
+}
+
+#[test]
+fn an_answer_that_differs_in_its_last_bit_from_call_to_call() {
+    let odd = AtomicBool::new(false);
+    breaks("determinism", move |call| {
+        let attended = call.answer();
+        let factor = if odd.fetch_not(Ordering::Relaxed) { 1.0 } else { 1.0 + 2e-7 };
+        Attended { context: attended.context * factor, ..attended }
+    });
+}
+
+#[test]
+fn a_panic_is_a_failure_with_its_message() {
+    let report = breaks("agreement", |_| panic!("not written yet"));
+    let failure = report.failure.as_ref().unwrap();
+    assert!(failure.contains("not written yet"), "{failure}");
+    assert_eq!(report.passed, 0);
+}
+
+#[test]
+fn the_same_seed_finds_the_same_mistake() {
+    let wrong = Wrong(|call: Call| {
+        let attended = call.answer();
+        Attended { weights: attended.weights * 1.0001, ..attended }
+    });
+    let options = Options { cases: 2, ..Options::default() };
+    let report = run_with(&wrong, &Device::flex(), &options);
+    assert!(!report.is_success());
+    assert_eq!(run_with(&wrong, &Device::flex(), &options), report);
+    let other = Options { seed: 1, ..options };
+    assert_ne!(run_with(&wrong, &Device::flex(), &other), report);
 }

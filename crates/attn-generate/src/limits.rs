@@ -11,7 +11,8 @@ pub struct Limits {
     pub end: Option<u32>,
     /// The fewest tokens before the end token; until then it is hidden.
     pub min_len: usize,
-    /// The most tokens, the end token among them: the most steps of the model.
+    /// The most tokens, the end token among them: the most steps of the model, and positions it sees
+    /// behind a prompt.
     ///
     /// A sequence that has not ended by then is handed out as it is, not
     /// [`finished`](crate::Hypothesis::finished). A row may have a smaller maximum of its own,

@@ -43,10 +43,6 @@ impl KvCache {
         };
         self.seen.insert(all).clone()
     }
-
-    fn reorder(&mut self, rows: &Tensor<1, Int>) {
-        self.seen = self.seen.take().map(|seen| seen.select_rows(rows));
-    }
 }
 
 /// The cache of all layers of a decoder: the steps so far, and, in an encoder–decoder, the keys and
@@ -82,12 +78,25 @@ impl DecoderCache {
     /// # Panics
     /// If a row is out of range.
     pub fn reorder(&mut self, rows: &[usize]) {
-        let kept = self.layers.iter().find_map(|layer| layer.seen.as_ref());
-        let Some(kept) = kept.or(self.memory.first()) else { return };
-        let Some(rows) = row_index(rows, &kept.key) else { return };
-        self.layers.iter_mut().for_each(|layer| layer.reorder(&rows));
-        let memory = std::mem::take(&mut self.memory);
-        self.memory = memory.into_iter().map(|memory| memory.select_rows(&rows)).collect();
+        self.reorder_steps(rows);
+        self.reorder_memory(rows);
+    }
+
+    /// [`reorder`](Self::reorder) of the steps so far alone.
+    pub(crate) fn reorder_steps(&mut self, rows: &[usize]) {
+        let Some(seen) = self.layers.iter().find_map(|layer| layer.seen.as_ref()) else { return };
+        let Some(rows) = row_index(rows, &seen.key) else { return };
+        for layer in &mut self.layers {
+            layer.seen = layer.seen.take().map(|seen| seen.select_rows(&rows));
+        }
+    }
+
+    /// [`reorder`](Self::reorder) of what was made of the memory alone.
+    pub(crate) fn reorder_memory(&mut self, rows: &[usize]) {
+        let Some(first) = self.memory.first() else { return };
+        let Some(rows) = row_index(rows, &first.key) else { return };
+        let memory = std::mem::take(&mut self.memory).into_iter();
+        self.memory = memory.map(|memory| memory.select_rows(&rows)).collect();
     }
 
     /// The caches of a stack of `layers` layers.

@@ -106,3 +106,94 @@ impl Norm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+
+    const ROWS: usize = 3;
+    const WIDTH: usize = 5;
+    const GAMMA: [f32; WIDTH] = [0.5, -1.0, 2.0, 1.5, 0.25];
+    const BETA: [f32; WIDTH] = [0.1, 0.2, -0.3, 0.4, -0.5];
+
+    fn norm(kind: NormKind, device: &Device) -> Norm {
+        let mut norm = NormConfig { kind, ..NormConfig::new(WIDTH) }.init(device);
+        norm.gamma = Param::from_data(GAMMA, device);
+        norm.beta = norm.beta.map(|_| Param::from_data(BETA, device));
+        norm
+    }
+
+    /// Rows that are near each other, far from zero, and of both signs.
+    fn rows(scale: f64) -> Vec<f64> {
+        let values = [1.0, 2.0, 4.0, 8.0, -3.0, 100.0, 101.0, 99.0, 100.5, 98.0];
+        let rows = values.into_iter().chain([-0.1, 0.3, 0.2, -0.7, 0.0]);
+        rows.map(|value| value * scale).collect()
+    }
+
+    /// The equations in f64.
+    fn expected(kind: NormKind, x: &[f64], epsilon: f64) -> Vec<f64> {
+        let mean = |it: &mut dyn Iterator<Item = f64>| it.sum::<f64>() / WIDTH as f64;
+        let row = |row: &[f64]| -> Vec<f64> {
+            let centre = match kind {
+                NormKind::Layer => mean(&mut row.iter().copied()),
+                NormKind::Rms => 0.0,
+            };
+            let spread = mean(&mut row.iter().map(|x| (x - centre).powi(2)));
+            let normal = row.iter().map(|x| (x - centre) / (spread + epsilon).sqrt());
+            let beta = if kind == NormKind::Layer { BETA } else { [0.0; WIDTH] };
+            let affine = normal.zip(GAMMA).zip(beta);
+            affine.map(|((x, gamma), beta)| x * f64::from(gamma) + f64::from(beta)).collect()
+        };
+        x.chunks(WIDTH).flat_map(row).collect()
+    }
+
+    fn devices() -> [Device; 2] {
+        #[allow(deprecated)]
+        let ndarray = Device::ndarray();
+        [ndarray, Device::flex()]
+    }
+
+    #[test]
+    fn both_kinds_equal_their_equations_at_any_magnitude() {
+        for device in &devices() {
+            for kind in [NormKind::Layer, NormKind::Rms] {
+                for scale in [0.0, 1e-30, 1e-3, 1.0, 1e4, 1e15] {
+                    let x = rows(scale);
+                    let data = TensorData::new(x.clone(), [ROWS, WIDTH]).convert::<f32>();
+                    let y = norm(kind, device).forward(Tensor::<2>::from_data(data, device));
+                    let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
+                    // Rounding a row of size 100 that varies by 1 moves its deviations by 100
+                    // roundings; the rest is WIDTH terms in each statistic, and γ is at most 2.
+                    let tolerance = 2.0 * (100.0 + 4.0 * WIDTH as f64) * f64::from(f32::EPSILON);
+                    for (actual, expected) in y.iter().zip(expected(kind, &x, 1e-5)) {
+                        let error = (f64::from(*actual) - expected).abs();
+                        assert!(error <= tolerance, "{kind:?} at {scale}: {actual}, {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// 300² is beyond the largest f16.
+    #[test]
+    fn statistics_of_a_narrow_type_are_taken_in_f32() {
+        let device = Device::flex();
+        let x = rows(3.0);
+        let data = TensorData::new(x.clone(), [ROWS, WIDTH]).convert::<f32>();
+        let x16 = Tensor::<2>::from_data(data, &device).cast(FloatDType::F16);
+        for kind in [NormKind::Layer, NormKind::Rms] {
+            let y = norm(kind, &device).forward(x16.clone());
+            assert_eq!(y.dtype(), DType::F16);
+            let y: Vec<f32> = y.cast(FloatDType::F32).into_data().try_to_vec().unwrap();
+            let x: Vec<f32> = x16.clone().cast(FloatDType::F32).into_data().try_to_vec().unwrap();
+            let x: Vec<f64> = x.into_iter().map(f64::from).collect();
+            // One rounding to f16, of numbers below 4.
+            let tolerance = 4.0 * 2.0_f64.powi(-11);
+            for (actual, expected) in y.iter().zip(expected(kind, &x, 1e-5)) {
+                let error = (f64::from(*actual) - expected).abs();
+                assert!(error <= tolerance, "{kind:?}: {actual}, {expected}");
+            }
+        }
+    }
+}

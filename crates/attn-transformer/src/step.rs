@@ -11,12 +11,15 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub struct EncoderDecoderState {
     memory: Memory,
     cache: DecoderCache,
+    /// Of each row, the row of the first memory that it reads.
+    sources: Vec<usize>,
 }
 
 impl EncoderDecoderState {
     /// Before the first target token.
     pub fn new(memory: Memory) -> Self {
-        Self { memory, cache: DecoderCache::new() }
+        let [batch, _, _] = memory.encoded.dims();
+        Self { memory, cache: DecoderCache::new(), sources: (0..batch).collect() }
     }
 
     /// Number of target tokens so far.
@@ -34,20 +37,29 @@ impl StepDecoder for EncoderDecoder {
     type State = EncoderDecoderState;
 
     /// # Panics
-    /// If there is not one token per sequence, a token is not below the target vocabulary, or the
+    /// If there is not one token per row, a token is not below the target vocabulary, or the
     /// sequence is longer than [`max_len`](EncoderDecoder::max_len).
     fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
-        let target =
-            indices(tokens, [tokens.len(), 1], self.target_vocab(), &state.memory.encoded.device());
+        let device = state.memory.encoded.device();
+        let target = indices(tokens, [tokens.len(), 1], self.target_vocab(), &device);
         let logits = self.decode(target, &state.memory, Some(&mut state.cache));
         (logits.squeeze_dim(1), state)
     }
 
+    /// # Panics
+    /// If a row is out of range.
     fn reorder(&self, mut state: Self::State, rows: &[usize]) -> Self::State {
-        if let Some(index) = row_index(rows, &state.memory.encoded) {
-            state.memory.encoded = state.memory.encoded.select(0, index);
+        state.cache.reorder_steps(rows);
+        let sources: Vec<usize> = rows.iter().map(|&row| state.sources[row]).collect();
+        // A search mostly moves hypotheses among those of their own sentence, whose memory is one:
+        // then there is nothing to copy.
+        if sources != state.sources {
+            state.cache.reorder_memory(rows);
+            if let Some(index) = row_index(rows, &state.memory.encoded) {
+                state.memory.encoded = state.memory.encoded.select(0, index);
+            }
             state.memory.mask = state.memory.mask.select_rows(rows);
-            state.cache.reorder(rows);
+            state.sources = sources;
         }
         state
     }

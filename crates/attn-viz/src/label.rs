@@ -8,16 +8,25 @@ pub(crate) fn label(token: &str) -> String {
     shorten(&visible(token), LONGEST)
 }
 
-/// A token with its blanks made visible. Control characters, which XML forbids, are replaced.
+/// A token with its blanks made visible.
 pub(crate) fn visible(token: &str) -> String {
     let visible = token.chars().map(|c| match c {
         '\n' => '⏎',
         '\t' => '⇥',
         c if c.is_whitespace() => '␣',
+        c => c,
+    });
+    printable(&visible.collect::<String>())
+}
+
+/// Text on one line, without the control characters that XML and terminals cannot take.
+pub(crate) fn printable(text: &str) -> String {
+    let printable = text.chars().map(|c| match c {
+        c if c.is_whitespace() => ' ',
         c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => '\u{fffd}',
         c => c,
     });
-    visible.collect()
+    printable.collect()
 }
 
 /// `text` in at most `columns` columns.
@@ -64,6 +73,11 @@ mod tests {
     fn blanks_are_visible_and_controls_are_replaced() {
         assert_eq!(label(" "), "␣");
         assert_eq!(label("a\u{a0}b\n\t\u{1}\u{ffff}"), "a␣b⏎⇥\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn text_is_on_one_line_and_keeps_its_blanks() {
+        assert_eq!(printable("a b\u{a0}c\nd\u{1b}e"), "a b c d\u{fffd}e");
     }
 
     #[test]

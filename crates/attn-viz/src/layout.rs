@@ -9,6 +9,8 @@ pub(crate) const MARGIN: f64 = 28.0;
 const GAP: f64 = 30.0;
 /// Space for a panel's name.
 const NAME: f64 = 22.0;
+/// The angle of labels that lean, in degrees from the horizontal.
+pub(crate) const LEAN: f64 = 55.0;
 /// Between a label and the cells.
 pub(crate) const PAD: f64 = 6.0;
 /// Height of title, legend and what is said about the axes.
@@ -76,9 +78,6 @@ impl Layout {
     }
 }
 
-/// The angle of labels that lean, in degrees from the horizontal.
-pub(crate) const LEAN: f64 = 55.0;
-
 /// Columns of panels such that the picture has about the shape of a screen, and as few empty places
 /// as that allows.
 fn best_columns(heads: usize, [width, height]: [f64; 2]) -> usize {
@@ -102,7 +101,8 @@ mod tests {
     #[test]
     fn panels_fill_a_grid_of_the_shape_of_a_screen() {
         assert_eq!(best_columns(1, [100.0, 100.0]), 1);
-        assert_eq!(best_columns(4, [600.0, 260.0]), 1);
+        assert_eq!(best_columns(4, [600.0, 260.0]), 2);
+        assert_eq!(best_columns(2, [900.0, 200.0]), 1);
         assert_eq!(best_columns(4, [300.0, 260.0]), 2);
         assert_eq!(best_columns(8, [100.0, 100.0]), 4);
         assert_eq!(best_columns(6, [100.0, 100.0]), 3);

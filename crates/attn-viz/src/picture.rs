@@ -147,7 +147,7 @@ mod tests {
         let (ab, cde) = (["a", "b"], ["c", "d", "e"]);
         for bad in [f32::NAN, -0.5, 1.1, f32::INFINITY] {
             let mut weights = vec![0.25; 24];
-            weights[3 * 6 + 1 * 3 + 2] = bad;
+            weights[(3 * 2 + 1) * 3 + 2] = bad;
             let expected = format!("the weight of head 3, query 1, key 2 is {bad}, not in [0, 1]");
             assert_eq!(error(4, &ab, &cde, weights), expected);
         }

@@ -2,11 +2,11 @@
 
 use crate::AlignmentPicture;
 use crate::colour::{INK, SOFT_INK, colour};
-use crate::label::{shorten, visible, width};
+use crate::label::{printable, shorten, visible, width};
 use crate::layout::{LEAN, Layout, MARGIN, PAD};
 use svg::Document;
 use svg::node::element::{
-    Definitions, Group, LinearGradient, Pattern, Rectangle, Stop, Style, Text, Title,
+    Definitions, Group, LinearGradient, Rectangle, Stop, Style, Text, Title, Use,
 };
 
 /// Weights below this are left to the background, where they would be printed as 0.000.
@@ -21,10 +21,10 @@ pub(crate) fn document(picture: &AlignmentPicture) -> String {
         .set("height", height)
         .set("viewBox", (0, 0, width, height))
         .set("role", "img")
-        .add(Title::new(visible(match picture.title.as_str() {
-            "" => "attention weights",
-            title => title,
-        })))
+        .add(Title::new(match picture.title.as_str() {
+            "" => "attention weights".to_string(),
+            title => printable(title),
+        }))
         .add(Style::new(style(layout.font)))
         .add(definitions(&layout))
         .add(background)
@@ -43,14 +43,14 @@ fn style(font: f64) -> String {
          font-size: 11px; fill: {SOFT_INK} }} \
          .title {{ font-size: 16px; font-weight: 600; fill: {INK} }} \
          .name {{ font-size: 12px; font-weight: 600; fill: {INK} }} \
-         .token {{ font-family: ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', \
+         .token text {{ font-family: ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', \
          monospace; font-size: {font}px; fill: {INK} }} \
-         .end {{ text-anchor: end }} .middle {{ text-anchor: middle }}",
+         .start {{ text-anchor: start }} .end {{ text-anchor: end }} .middle {{ text-anchor: middle }}",
         font = round(font),
     )
 }
 
-/// The colour scale, and the cells that have no weight: one tile for all of them.
+/// The colour scale, and the cells without a weight, which lie under all panels.
 fn definitions(layout: &Layout) -> Definitions {
     let mut scale = LinearGradient::new().set("id", "scale");
     for step in 0..=10 {
@@ -58,26 +58,32 @@ fn definitions(layout: &Layout) -> Definitions {
         let stop = Stop::new().set("offset", format!("{}%", step * 10));
         scale = scale.add(stop.set("stop-color", colour(at)));
     }
-    let tile = Pattern::new()
-        .set("id", "empty")
-        .set("width", round(layout.cell))
-        .set("height", round(layout.cell))
-        .set("patternUnits", "userSpaceOnUse")
-        .add(cell(layout, 0, 0).set("fill", colour(0.0)));
-    Definitions::new().add(scale).add(tile)
+    let [rows, columns] = [layout.queries.len(), layout.keys.len()];
+    let mut row = Group::new().set("id", "row");
+    for key in 0..columns {
+        row = row.add(cell(layout, 0, key));
+    }
+    let mut empty = Group::new().set("id", "empty").set("fill", colour(0.0));
+    for query in 0..rows {
+        let y = round(query as f64 * layout.cell);
+        empty = empty.add(Use::new().set("href", "#row").set("y", y));
+    }
+    Definitions::new().add(scale).add(row).add(empty)
 }
 
 fn header(picture: &AlignmentPicture, layout: &Layout) -> Group {
-    let [queries, keys] = picture.axes.each_ref().map(|axis| visible(axis).replace('␣', " "));
+    let [queries, keys] = picture.axes.each_ref().map(|axis| printable(axis));
     // The title ends where the legend begins; a character of it is about 9 wide.
     let room = (layout.size[0] - 2.0 * MARGIN - LEGEND - 24.0) / 9.0;
-    let title = shorten(&visible(&picture.title).replace('␣', " "), room as usize);
-    let axes = format!("{queries} ↓  looks at  {keys} →");
-    Group::new().add(text(title, MARGIN, MARGIN + 8.0).set("class", "title")).add(text(
-        axes,
-        MARGIN,
-        MARGIN + 27.0,
-    ))
+    let title = shorten(&printable(&picture.title), room as usize);
+    let axes = format!("{queries} ↓ looks at {keys} →");
+    let [title_line, axes_line] = match title.is_empty() {
+        true => [0.0, MARGIN + 9.0],
+        false => [MARGIN + 8.0, MARGIN + 27.0],
+    };
+    Group::new()
+        .add(text(title, MARGIN, title_line).set("class", "title"))
+        .add(text(axes, MARGIN, axes_line))
 }
 
 /// Length of the colour scale.
@@ -89,7 +95,7 @@ fn legend(layout: &Layout) -> Group {
     let mut legend = Group::new()
         .add(text("weight".into(), x - 8.0, y + 9.0).set("class", "end"))
         .add(bar.set("stroke", "#d1d5db").set("stroke-width", 0.5));
-    for (share, class, digits) in [(0.0, "", "0"), (0.5, "middle", "0.5"), (1.0, "end", "1")] {
+    for (share, class, digits) in [(0.0, "start", "0"), (0.5, "middle", "0.5"), (1.0, "end", "1")] {
         let digits = text(digits.into(), x + share * LEGEND, y + 24.0);
         legend = legend.add(digits.set("class", class));
     }
@@ -100,7 +106,7 @@ fn legend(layout: &Layout) -> Group {
 fn panel(picture: &AlignmentPicture, layout: &Layout, head: usize) -> Group {
     let [x, y] = layout.corner(head).map(round);
     let [left, top] = layout.cells;
-    let name = visible(&picture.heads[head]).replace('␣', " ");
+    let name = printable(&picture.heads[head]);
     let labels = Group::new()
         .set("class", "token")
         .set("transform", format!("translate({} {})", round(left), round(top)));
@@ -114,7 +120,7 @@ fn panel(picture: &AlignmentPicture, layout: &Layout, head: usize) -> Group {
 fn query_labels(mut labels: Group, layout: &Layout) -> Group {
     for (query, label) in layout.queries.iter().enumerate().step_by(layout.every) {
         let y = (query as f64 + 0.5) * layout.cell + 0.35 * layout.font;
-        labels = labels.add(text(label.clone(), -PAD, y).set("class", "token end"));
+        labels = labels.add(text(label.clone(), -PAD, y).set("class", "end"));
     }
     labels
 }
@@ -124,29 +130,30 @@ fn key_labels(mut labels: Group, layout: &Layout) -> Group {
         let x = (key as f64 + 0.5) * layout.cell;
         let label_width = width(label);
         labels = labels.add(if layout.upright && label_width <= 1 {
-            text(label.clone(), x, -PAD).set("class", "token middle")
+            text(label.clone(), x, -PAD).set("class", "middle")
         } else {
             // Turned about the point above the cell where the text begins.
             let angle = if layout.upright { 90.0 } else { LEAN };
             let [x, y] = [round(x + 0.3 * layout.font), round(-PAD)];
             let turned = format!("translate({x} {y}) rotate({})", -angle);
-            text(label.clone(), 0.0, 0.0).set("class", "token").set("transform", turned)
+            text(label.clone(), 0.0, 0.0).set("transform", turned)
         });
     }
     labels
 }
 
 fn cells(picture: &AlignmentPicture, layout: &Layout, head: usize) -> Group {
-    let [rows, columns] = [picture.queries.len(), picture.keys.len()];
     let [left, top] = layout.cells.map(round);
-    let extent = |count: usize| round(count as f64 * layout.cell);
-    let empty = rectangle(0.0, 0.0, extent(columns), extent(rows)).set("fill", "url(#empty)");
-    let mut cells = Group::new().set("transform", format!("translate({left} {top})")).add(empty);
-    for (query, query_label) in layout.queries.iter().enumerate() {
-        for (key, key_label) in layout.keys.iter().enumerate() {
+    let mut cells = Group::new()
+        .set("transform", format!("translate({left} {top})"))
+        .add(Use::new().set("href", "#empty"));
+    let [queries, keys] = [&picture.queries, &picture.keys]
+        .map(|tokens| tokens.iter().map(|token| visible(token)).collect::<Vec<_>>());
+    for (query, query_token) in queries.iter().enumerate() {
+        for (key, key_token) in keys.iter().enumerate() {
             let weight = picture.weight(head, query, key);
             if weight >= VISIBLE {
-                let said = Title::new(format!("{query_label} → {key_label}: {weight:.3}"));
+                let said = Title::new(format!("{query_token} → {key_token}: {weight:.3}"));
                 cells = cells.add(cell(layout, query, key).set("fill", colour(weight)).add(said));
             }
         }
@@ -188,7 +195,7 @@ mod tests {
         AlignmentPicture::new(2, tokens(rows, 'q'), tokens(columns, 'k'), weights).unwrap()
     }
 
-    /// The document has been read back by the same crate's parser: tags are balanced.
+    /// How many elements of a name a parser finds in the document, all of whose tags are balanced.
     fn tags(document: &str, name: &str) -> usize {
         let mut depth = 0_i32;
         let mut count = 0;
@@ -214,12 +221,12 @@ mod tests {
     #[test]
     fn every_weight_has_a_cell_and_every_token_a_label() {
         let document = picture(5, 7).to_svg();
-        // Background, legend and tile; for each of two panels what is empty and the cells.
-        assert_eq!(tags(&document, "rect"), 3 + 2 * (1 + 5 * 7));
+        // Background, legend, a row without weights, and the cells of two panels.
+        assert_eq!(tags(&document, "rect"), 2 + 7 + 2 * 5 * 7);
         // The document's own and one for each cell.
         assert_eq!(tags(&document, "title"), 1 + 2 * 5 * 7);
         for label in ["q0", "q4", "k0", "k6"] {
-            assert_eq!(document.matches(&format!(">{label}</text>")).count(), 2);
+            assert_eq!(document.matches(&format!(">\n{label}\n</text>")).count(), 2);
         }
         assert!(document.contains("q3 → k2: 0.143"));
     }
@@ -256,7 +263,7 @@ mod tests {
         for (rows, columns) in [(1, 1), (1, 64), (64, 1), (64, 64), (150, 3)] {
             let document = picture(rows, columns).to_svg();
             assert!(!document.contains("NaN") && !document.contains("inf"));
-            assert_eq!(tags(&document, "pattern"), 1);
+            assert_eq!(tags(&document, "use"), rows + 2);
         }
     }
 }

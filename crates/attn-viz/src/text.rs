@@ -1,7 +1,7 @@
 //! The picture in characters.
 
 use crate::AlignmentPicture;
-use crate::label::{shorten, visible, width};
+use crate::label::{printable, shorten, visible, width};
 use std::fmt;
 
 /// The nearest quarter of a weight, twice: a character of a terminal is half as wide as high.
@@ -20,10 +20,10 @@ pub(crate) fn write(picture: &AlignmentPicture, f: &mut fmt::Formatter<'_>) -> f
     let above = keys.iter().map(Vec::len).max().unwrap_or(0);
 
     if !picture.title.is_empty() {
-        writeln!(f, "{}", picture.title)?;
+        writeln!(f, "{}", printable(&picture.title))?;
     }
     for (head, name) in picture.heads.iter().enumerate() {
-        writeln!(f, "{name}")?;
+        writeln!(f, "{}", printable(name))?;
         for line in 0..above {
             // Labels stand on the cells: the last character of each is on the last line.
             let characters = keys.iter().map(|key| {

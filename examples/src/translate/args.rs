@@ -19,12 +19,15 @@ pub struct Args {
     #[arg(requires = "model")]
     pub text: Vec<String>,
 
+    /// What to train on.
     #[command(flatten)]
     pub data: DataArgs,
 
+    /// How to train.
     #[command(flatten)]
     pub training: TrainingArgs,
 
+    /// How to translate.
     #[command(flatten)]
     pub translating: TranslatingArgs,
 

@@ -7,6 +7,7 @@ use attn_generate::GenerateError;
 use attn_train::data::DataError;
 use attn_train::tokenizer::TokenizerError;
 use attn_train::{CheckpointError, TrainError};
+use attn_viz::PictureError;
 
 use super::corpus::CorpusError;
 use super::run_dir::RunDirError;
@@ -54,6 +55,9 @@ pub enum Error {
     /// A search that cannot be done.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A picture that cannot be drawn or written.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// Ctrl-C cannot be caught.
     #[error("cannot catch Ctrl-C: {0}")]
     Interrupt(#[from] ctrlc::Error),

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use run_dir::{RunDir, RunDirError};
 pub use settings::{Settings, SettingsError};
 pub use training::Training;
-pub use translator::{Alignment, Translation, Translator};
+pub use translator::{Alignments, Translation, Translator};
 pub use vocabulary::{EncodeError, OtherVocabulary, TooLong, Vocabulary};
 
 use crate::{exit, interrupt, logging};

@@ -10,7 +10,7 @@ use attn_train::metrics::{bleu, chrf, sequence_accuracy};
 /// # Panics
 ///
 /// Panics if there are not as many pairs as hypotheses.
-pub fn scores(hypotheses: &[String], pairs: &[Pair]) -> String {
+pub fn scores(hypotheses: &[&str], pairs: &[Pair]) -> String {
     let references = references(pairs);
     format!("{}\n{}\n", bleu(hypotheses, &references), chrf(hypotheses, &references))
 }
@@ -24,7 +24,7 @@ fn references(pairs: &[Pair]) -> Vec<&str> {
 /// # Panics
 ///
 /// Panics if there are not as many pairs as hypotheses.
-pub fn exact_match(hypotheses: &[String], pairs: &[Pair]) -> String {
+pub fn exact_match(hypotheses: &[&str], pairs: &[Pair]) -> String {
     let accuracy = sequence_accuracy(hypotheses, &references(pairs));
     format!(
         "exact match on {} held-out dates: {:.2} % ({} right)\n",
@@ -39,7 +39,7 @@ pub fn exact_match(hypotheses: &[String], pairs: &[Pair]) -> String {
 /// # Panics
 ///
 /// Panics if there are not as many pairs as hypotheses.
-pub fn samples(hypotheses: &[String], pairs: &[Pair]) -> String {
+pub fn samples(hypotheses: &[&str], pairs: &[Pair]) -> String {
     assert_eq!(hypotheses.len(), pairs.len(), "a hypothesis for each pair");
     let width = |text: fn(&Pair) -> &str| {
         pairs.iter().map(|pair| text(pair).chars().count()).max().unwrap_or(0)
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn samples_stand_in_columns() {
         let pairs = [pair("3 août 87", "1987-08-03"), pair("1/2/2003", "2003-02-01")];
-        let outputs = ["1987-08-03".to_owned(), "2003-01-02".to_owned()];
+        let outputs = ["1987-08-03", "2003-01-02"];
         assert_eq!(
             samples(&outputs, &pairs),
             "  input      reference   output\n\
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn exact_match_counts_whole_outputs() {
         let pairs = [pair("a", "1"), pair("b", "2"), pair("c", "3")];
-        let outputs = ["1".to_owned(), "22".to_owned(), "3".to_owned()];
+        let outputs = ["1", "22", "3"];
         let expected = "exact match on 3 held-out dates: 66.67 % (2 right)\n";
         assert_eq!(exact_match(&outputs, &pairs), expected);
     }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn scores_carry_their_signatures() {
         let sentence = "the cat sat on the mat";
-        let text = scores(&[sentence.into()], &[pair("", sentence)]);
+        let text = scores(&[sentence], &[pair("", sentence)]);
         assert!(text.contains("100.0"), "{text}");
         assert!(text.contains("tok:13a"), "{text}");
         assert!(text.contains("nc:6"), "{text}");

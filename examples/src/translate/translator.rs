@@ -34,15 +34,15 @@ pub struct Translation {
     pub score: f64,
 }
 
-/// How a translation looked at its source, in one head of one decoder layer.
+/// How a translation looked at its source, in every head of every layer of the decoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alignment {
-    /// From 0.
-    pub layer: usize,
-    /// From 0.
-    pub head: usize,
-    /// One row per token of the translation, the end included; one weight per source token.
-    pub weights: Vec<Vec<f32>>,
+pub struct Alignments {
+    /// Number of layers.
+    pub layers: usize,
+    /// Number of heads of each.
+    pub heads: usize,
+    /// `[layer, head, token of the translation with its end, token of the source]`, row-major.
+    pub weights: Vec<f32>,
 }
 
 impl Translator {
@@ -130,15 +130,14 @@ impl Translator {
         pairs: &[Pair],
         file: &Path,
         beam: &BeamConfig,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<Translation>, Error> {
         let place = |index| move || format!("{}:{}", file.display(), index + 1);
         let encode = |(index, pair): (usize, &Pair)| self.encode(&pair.source, place(index));
         let sentences =
             pairs.iter().enumerate().map(encode).collect::<Result<Vec<_>, EncodeError>>()?;
         let beam = BeamConfig { n_best: 1, ..beam.clone() };
-        let best = |found: Vec<Translation>| found.into_iter().next().map(|best| best.text);
-        let found = self.translate(&sentences, &beam)?.into_iter();
-        Ok(found.map(|found| best(found).unwrap_or_default()).collect())
+        // A search that succeeds finds something for every sentence.
+        Ok(self.translate(&sentences, &beam)?.into_iter().flatten().collect())
     }
 
     fn search(
@@ -160,25 +159,18 @@ impl Translator {
     }
 
     /// How each head of each decoder layer aligns a translation with its source.
-    pub fn alignments(&self, source: &[u32], translation: &[u32]) -> Vec<Alignment> {
+    pub fn alignments(&self, source: &[u32], translation: &[u32]) -> Alignments {
         let batch = TokenBatch::from_rows(&[source]);
         let memory = self.model.memory(batch.tensor(&self.device), &batch.mask());
+        // What the decoder reads at each step is what it wrote at the one before.
         let read = [&[BOS], translation].concat();
-        let steps = read.len();
-        let read = TensorData::new(read, [1, steps]);
+        let read = TensorData::new(read.clone(), [1, read.len()]);
         let target = Tensor::<2, Int>::from_data(read, &self.device); // [1, t]
         let (_, layers) = self.model.decode_with_weights(target, &memory, None);
 
-        let mut alignments = Vec::new();
-        for (layer, weights) in layers.into_iter().enumerate() {
-            let [_, heads, _, keys] = weights.dims(); // [1, h, t, s]
-            let weights: Vec<f32> = weights.into_data().iter().collect();
-            for (head, weights) in weights.chunks_exact(steps * keys).take(heads).enumerate() {
-                let weights = weights.chunks_exact(keys).map(<[f32]>::to_vec).collect();
-                alignments.push(Alignment { layer, head, weights });
-            }
-        }
-        alignments
+        let heads = layers.first().map_or(0, |weights| weights.dims()[1]);
+        let weights = Tensor::cat(layers.clone(), 0); // [layers, h, t, s]
+        Alignments { layers: layers.len(), heads, weights: weights.into_data().iter().collect() }
     }
 }
 

@@ -39,6 +39,9 @@ impl Approx {
     /// Nothing, to which something may be added.
     pub const ZERO: Self = Self { value: 0.0, size: 0.0, error: 0.0 };
 
+    /// Of what nothing is expected.
+    pub const NAN: Self = Self { value: f64::NAN, size: f64::NAN, error: f64::NAN };
+
     /// A number that the device is given as it stands.
     pub fn exact(value: f64) -> Self {
         Self { value, size: value.abs(), error: 0.0 }
@@ -56,9 +59,9 @@ impl Approx {
         Self { value: self.value.tanh(), size: 1.0, error: self.error + ELEMENTARY }
     }
 
-    /// How far from the value a device of this epsilon may land; infinite where f32 may overflow.
+    /// How far from the value a device of this epsilon may land; infinite where f32 may overflow, or
+    /// where NaN went in.
     pub fn tolerance(&self, epsilon: f64) -> f64 {
-        // NaN: a visible NaN went in, so that no number is wrong.
         if self.error.is_nan() { f64::INFINITY } else { self.error * epsilon }
     }
 
@@ -126,8 +129,7 @@ pub fn softmax(scores: &[Approx], epsilon: f64) -> (Vec<Approx>, Approx) {
         return (Vec::new(), Approx::exact(f64::NEG_INFINITY));
     };
     if !max.is_finite() || scores.iter().any(|s| s.value.is_nan()) {
-        let nan = Approx { value: f64::NAN, size: f64::NAN, error: f64::NAN };
-        return (vec![nan; scores.len()], nan);
+        return (vec![Approx::NAN; scores.len()], Approx::NAN);
     }
     let n = scores.len() as f64;
     // What the exponent of each may be wrong by: the score, its distance to the maximum, and `exp`.

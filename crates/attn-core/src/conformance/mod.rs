@@ -37,4 +37,5 @@ pub use approx::Approx;
 pub use array::Array;
 pub use attention::{Attention, Library};
 pub use report::{Report, RuleReport};
-pub use run::{Options, rules, run, run_with};
+pub use rules::{RULES, Rule};
+pub use run::{Options, run, run_with};

@@ -37,7 +37,8 @@ impl Noise {
         Array::from_fn(dims, |_| self.uniform())
     }
 
-    fn next(&mut self) -> u64 {
+    /// Uniform in 64 bits.
+    pub fn next(&mut self) -> u64 {
         self.index += 1;
         combine(self.seed, self.index)
     }

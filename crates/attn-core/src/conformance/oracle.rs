@@ -20,6 +20,9 @@
 //! ds_j  = w_j (g_j - Σ_l w_l g_l + dL)                 dbias_ij += ds_j
 //! dz_j  = ds_j (1 - tanh²) scale                       dq_i += dz_j k_j,   dk_j += dz_j q_i
 //! ```
+//!
+//! Of what a query answers that sees NaN or infinity in queries, keys or values, and of what depends
+//! on it, nothing is expected.
 
 use super::approx::{Approx, softmax};
 use super::array::{Array, At, indices};
@@ -124,7 +127,8 @@ impl Problem {
         Approx::rounded(self.scale.unwrap_or(1.0 / width.sqrt()))
     }
 
-    /// A score, and its derivative with respect to the scaled product.
+    /// A score, and its derivative with respect to the scaled product; NaN where that is not finite,
+    /// although a cap would bound it.
     fn score(&self, at: At) -> (Approx, Approx) {
         let [b, h, i, j] = at;
         let g = self.kv_head(h);
@@ -132,6 +136,9 @@ impl Problem {
             Approx::exact(self.query[[b, h, i, x]]) * Approx::exact(self.key[[b, g, j, x]])
         });
         let product = products.sum::<Approx>() * self.scale();
+        if !product.value.is_finite() {
+            return (Approx::NAN, Approx::NAN);
+        }
         let one = Approx::exact(1.0);
         let (score, slope) = match self.softcap {
             None => (product, one),
@@ -195,13 +202,19 @@ impl Problem {
             let seen = self.seen([b, h, i]);
             let scored: Vec<_> = seen.iter().map(|&j| self.score([b, h, i, j])).collect();
             let scores: Vec<_> = scored.iter().map(|&(score, _)| score).collect();
-            let (weights, _) = softmax(&scores, epsilon);
+            let (mut weights, _) = softmax(&scores, epsilon);
+            let values = 0..self.value.dims()[3];
+            let mut seen_values =
+                seen.iter().flat_map(|&j| values.clone().map(move |e| [b, g, j, e]));
+            if !seen_values.all(|at| self.value[at].is_finite()) {
+                weights.fill(Approx::NAN);
+            }
 
             let mut slopes = Vec::new(); // g_j
             for (&j, &w) in seen.iter().zip(&weights) {
                 let factor = self.factor([b, h, i, j]);
                 let mut product = Approx::ZERO;
-                for e in 0..self.value.dims()[3] {
+                for e in values.clone() {
                     let d_context = Approx::exact(upstream.context[[b, h, i, e]]);
                     product += d_context * Approx::exact(self.value[[b, g, j, e]]);
                     value[[b, g, j, e]] += w * factor * d_context;

@@ -1,11 +1,11 @@
 //! Running the rules.
 
 use super::attention::{Attention, Library};
-use super::cases::{Case, Sizes, cases};
+use super::cases::{Sizes, cases};
+use super::noise::Noise;
 use super::report::{Report, RuleReport};
 use super::rules::{RULES, Rule};
 use super::subject::Subject;
-use crate::random::combine;
 use burn::tensor::Device;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// A second on a processor, a minute or so on a device that compiles its kernels.
+    /// Few shapes, and small ones, so that a device that compiles kernels is done in minutes.
     fn default() -> Self {
         Self { cases: 16, seed: 0, shapes: 4, max_size: 9, epsilon: f64::from(f32::EPSILON) }
     }
@@ -45,63 +45,54 @@ pub fn run(device: &Device, options: &Options) -> Report {
 
 /// Checks another attention. A panic in it is a failure of the rule that caused it.
 pub fn run_with(attention: &dyn Attention, device: &Device, options: &Options) -> Report {
-    Report { rules: rules(attention, device, options).collect() }
+    Report { rules: RULES.iter().map(|rule| rule.run(attention, device, options)).collect() }
 }
 
-/// [`run_with`], one rule at a time.
-pub fn rules<'a>(
-    attention: &'a dyn Attention,
-    device: &Device,
-    options: &'a Options,
-) -> impl Iterator<Item = RuleReport> + 'a {
-    let device = device.clone().without_autodiff();
-    let cases = cases(sizes(options), &device);
-    let subject = Subject { attention, device, epsilon: options.epsilon };
-    RULES.iter().zip(0..).map(move |(rule, index)| {
-        let mut runner = runner(options.cases, combine(options.seed, index));
-        check(rule, &subject, &cases, &mut runner)
-    })
-}
-
-fn check(
-    rule: &Rule,
-    subject: &Subject,
-    cases: &impl Strategy<Value = Case>,
-    runner: &mut TestRunner,
-) -> RuleReport {
-    let (passed, broken) = (Cell::new(0), Cell::new(false));
-    let result = runner.run(cases, |case| {
-        // Set before the check, which may panic, and kept while a failing case is shrunk.
-        let was_broken = broken.replace(true);
-        (rule.check)(subject, &case).map_err(TestCaseError::fail)?;
-        broken.set(was_broken);
-        passed.update(|passed| if was_broken { passed } else { passed + 1 });
-        Ok(())
-    });
-    let failure = result.err().map(|error| match error {
-        TestError::Fail(reason, case) => format!("{reason}\n{case:?}"),
-        TestError::Abort(reason) => reason.to_string(),
-    });
-    RuleReport { name: rule.name, law: rule.law, passed: passed.get(), failure }
+impl Rule {
+    /// Checks an attention by this rule alone.
+    pub fn run(
+        &self,
+        attention: &dyn Attention,
+        device: &Device,
+        options: &Options,
+    ) -> RuleReport {
+        let device = device.clone().without_autodiff();
+        let cases = cases(sizes(options), &device);
+        let subject = Subject { attention, device, epsilon: options.epsilon };
+        let (passed, broken) = (Cell::new(0), Cell::new(false));
+        let result = runner(options, self.name).run(&cases, |case| {
+            // Set before the check, which may panic, and kept while a failing case is shrunk.
+            let was_broken = broken.replace(true);
+            (self.check)(&subject, &case).map_err(TestCaseError::fail)?;
+            broken.set(was_broken);
+            passed.update(|passed| if was_broken { passed } else { passed + 1 });
+            Ok(())
+        });
+        let failure = result.err().map(|error| match error {
+            TestError::Fail(reason, case) => format!("{reason}\n{case:?}"),
+            TestError::Abort(reason) => reason.to_string(),
+        });
+        RuleReport { name: self.name, law: self.law, passed: passed.get(), failure }
+    }
 }
 
 /// The shapes that all cases share, the smallest first: that is where failures shrink to.
 fn sizes(options: &Options) -> Vec<Sizes> {
     let strategy = Sizes::up_to(options.max_size.max(SMALLEST_MAX_SIZE));
-    let mut runner = runner(0, options.seed);
+    let mut runner = runner(options, "sizes");
     let mut draw = || strategy.new_tree(&mut runner).expect("nothing is rejected").current();
     let mut sizes: Vec<_> = (0..options.shapes.max(1)).map(|_| draw()).collect();
     sizes.sort_by_key(|sizes| sizes.pairs().iter().product::<usize>());
     sizes
 }
 
-/// A runner whose cases follow from the seed, and which leaves no files behind.
-fn runner(cases: u32, seed: u64) -> TestRunner {
+/// A runner whose cases follow from the seed, each name's its own, and which leaves no files behind.
+fn runner(options: &Options, name: &str) -> TestRunner {
     TestRunner::new(Config {
-        cases,
-        rng_seed: RngSeed::Fixed(seed),
+        cases: options.cases,
+        rng_seed: RngSeed::Fixed(Noise::new(options.seed, name).next()),
         failure_persistence: None,
-        // Enough to get to the smallest shape; a device that compiles kernels for each is slow.
+        // Enough to get to the smallest shape; each costs what a case costs.
         max_shrink_iters: 64,
         ..Config::default()
     })

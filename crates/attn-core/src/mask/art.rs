@@ -34,11 +34,11 @@ impl Mask {
     /// ```
     ///
     /// # Panics
-    /// If a list or matrix of the mask does not fit the shape.
+    /// If a list or matrix of the mask does not fit the shape, or that has no batch row or head.
     #[track_caller]
     pub fn art(&self, shape: &AttentionShape) -> Art<'_> {
         self.assert_fits(shape);
-        Art { mask: self, shape: *shape, batch: 0, head: 0, limit: usize::MAX }
+        Art { mask: self, shape: *shape, batch: 0, head: 0, limit: usize::MAX }.at(0, 0)
     }
 
     /// A shape to print the mask with: where its lists and matrices do not say, one batch row, one

@@ -34,3 +34,30 @@ pub(super) fn shuffle<T>(items: &mut [T], seed: u64, epoch: u64, stream: u64) {
         items.swap(last, random.below(last + 1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published generator's first numbers from seed 0.
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut random = SplitMix64(0);
+        assert_eq!([random.next(), random.next()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+    }
+
+    #[test]
+    fn every_order_is_about_equally_likely() {
+        let runs = 6000;
+        let mut counts = std::collections::HashMap::new();
+        for seed in 0..runs {
+            let mut items = [0, 1, 2];
+            shuffle(&mut items, seed, 1, 0);
+            *counts.entry(items).or_insert(0.0) += 1.0;
+        }
+        assert_eq!(counts.len(), 6);
+        // Five standard deviations of a count whose chance is 1/6.
+        let (mean, deviation) = (runs as f64 / 6.0, (runs as f64 * 5.0 / 36.0).sqrt());
+        assert!(counts.values().all(|count| (count - mean).abs() < 5.0 * deviation), "{counts:?}");
+    }
+}

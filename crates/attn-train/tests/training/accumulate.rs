@@ -1,8 +1,9 @@
 //! Several small batches make the step of one large batch.
 
 use attn_train::{AdamWConfig, StepReport, TrainerConfig};
+use burn::optim::{self, GradientsParams};
 
-use crate::tiny::{Rows, Tiny, config, train_data, trainer};
+use crate::tiny::{Rows, Tiny, config, squared_error, train_data, trainer};
 use crate::{devices, values};
 
 /// An epsilon of 1 makes the step `rate · g / (|g| + 1)`, whose slope in the gradient `g` is at
@@ -47,6 +48,40 @@ fn batches_of_unequal_size_make_the_step_of_one_large_batch() {
             .collect();
         let mean = means.iter().map(|report| report.loss).sum::<f64>() / means.len() as f64;
         assert!((mean - one.loss).abs() > 100.0 * TOLERANCE);
+    }
+}
+
+/// burn's own optimiser on the gradient of the mean loss, shortened by hand, is the reference. The
+/// two differ in when they scale: two roundings of a gradient that is at most as long as the limit.
+#[test]
+fn a_step_follows_the_clipped_gradient_of_the_mean_loss() {
+    for device in devices() {
+        let start = Tiny::new(5, &device).without_dropout();
+        let rows = Rows::seeded(6, 8);
+        for limit in [None, Some(0.25)] {
+            let config = TrainerConfig { clip_norm: limit, ..smooth() };
+            let rate = config.schedule.rate(1);
+            let AdamWConfig { beta_1, beta_2, epsilon, .. } = config.adamw;
+            let adamw = AdamWConfig { weight_decay: 0.0, ..config.adamw };
+            let mut ours = trainer(TrainerConfig { adamw, ..config }, start.clone(), &device);
+            let norm = ours.step(std::slice::from_ref(&rows)).unwrap().gradient_norm;
+            assert!(norm > 0.5, "the limit is to bind");
+
+            let loss =
+                squared_error(&start, &rows, &device).mean() * limit.map_or(1.0, |l| l / norm);
+            let gradients = GradientsParams::from_grads(loss.backward(), &start);
+            let theirs = optim::AdamWConfig::new()
+                .with_beta_1(beta_1)
+                .with_beta_2(beta_2)
+                .with_epsilon(epsilon)
+                .with_weight_decay(0.0)
+                .init()
+                .step(rate, start.clone(), gradients);
+            for (a, b) in values(ours.model()).iter().zip(values(&theirs)) {
+                assert!((a - b).abs() <= 4.0 * f32::EPSILON * b.abs().max(1.0), "{a} {b}");
+            }
+            assert_ne!(values(&theirs), values(&start));
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Reading and writing a configuration as JSON.
 
-use super::ConfigError;
-use serde::{Serialize, de::DeserializeOwned};
+use super::{ConfigError, check_version, first_version};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a configuration could not be read from a file or written to one.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +33,11 @@ pub enum ConfigFileError {
         message: String,
     },
     /// The file is well formed, but describes no model.
-    #[error("{}: {source}", path.display())]
+    #[error("{} describes no model", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong, naming the key and its value.
+        /// Why, naming the key and its value.
         source: ConfigError,
     },
     /// The file cannot be written. One that was there before is still whole.
@@ -48,6 +50,13 @@ pub enum ConfigFileError {
     },
 }
 
+/// All that is read of a file before its version is known.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default = "first_version")]
+    version: u32,
+}
+
 pub(crate) fn load<C: DeserializeOwned>(
     path: &Path,
     validate: impl FnOnce(&C) -> Result<(), ConfigError>,
@@ -57,6 +66,12 @@ pub(crate) fn load<C: DeserializeOwned>(
         Ok(bytes) => bytes,
         Err(source) => return Err(ConfigFileError::Read { path, source }),
     };
+    // A later version has keys unknown to this one; that it is later is the better message.
+    if let Ok(Versioned { version }) = serde_json::from_slice(&bytes)
+        && let Err(source) = check_version(version)
+    {
+        return Err(ConfigFileError::Invalid { path, source });
+    }
     let config = match serde_json::from_slice(&bytes) {
         Ok(config) => config,
         Err(error) => {
@@ -88,13 +103,16 @@ pub(crate) fn save<C: Serialize>(config: &C, path: &Path) -> Result<(), ConfigFi
     write().map_err(|source| ConfigFileError::Write { path: path.to_path_buf(), source })
 }
 
-/// A name in the same folder, since a rename is atomic only within one file system.
+/// A name in the same folder, since a rename is atomic only within one file system; and a new one in
+/// each call, since two threads may save at once.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
     };
     let mut name = name.to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{call}.tmp", std::process::id()));
     Ok(path.with_file_name(name))
 }
 

@@ -138,3 +138,46 @@ impl PositionConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_a_chunk_are_a_part_of_the_whole() {
+        let all = [
+            (Positions::Contiguous, vec![vec![0, 1, 2, 3, 4, 5, 6]]),
+            (
+                Positions::LeftPadded(vec![2, 0]),
+                vec![vec![0, 0, 0, 1, 2, 3, 4], vec![0, 1, 2, 3, 4, 5, 6]],
+            ),
+            (
+                // An empty document takes no step; what follows the last one begins anew.
+                Positions::Documents(vec![vec![3, 0, 2], vec![7]]),
+                vec![vec![0, 1, 2, 0, 1, 0, 1], vec![0, 1, 2, 3, 4, 5, 6]],
+            ),
+            (
+                Positions::Rows(vec![vec![9, 7, 5, 3, 1, 0, 2], vec![4; 7]]),
+                vec![vec![9, 7, 5, 3, 1, 0, 2], vec![4; 7]],
+            ),
+        ];
+        for (positions, expected) in all {
+            assert_eq!(positions.rows(2, 0..7), expected);
+            for range in [0..3, 2..2, 3..7, 6..7] {
+                let part: Vec<_> = expected.iter().map(|row| row[range.clone()].to_vec()).collect();
+                assert_eq!(positions.rows(2, range), part);
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_with_one_entry_serves_every_sequence() {
+        let positions = Positions::LeftPadded(vec![1]);
+        assert_eq!(positions.rows(5, 0..3), [[0, 0, 1]]);
+        assert_eq!(positions.select_rows(&[4, 4]), positions);
+        assert_eq!(
+            Positions::LeftPadded(vec![1, 2, 3]).select_rows(&[2, 0, 2]),
+            Positions::LeftPadded(vec![3, 1, 3])
+        );
+    }
+}

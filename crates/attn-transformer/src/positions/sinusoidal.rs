@@ -43,3 +43,30 @@ pub fn sinusoids(
 pub(super) fn frequencies(base: f64, width: usize) -> Vec<f64> {
     (0..width / 2).map(|i| base.powf(-2.0 * i as f64 / width as f64)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    /// The equation, in f64, at near and far positions; the value is rounded once.
+    #[test]
+    fn waves_equal_the_equation_at_any_distance() {
+        let (near, far) = (vec![0, 1, 2], vec![10_000, 999_999, 5]);
+        let width = 6;
+        let waves = sinusoids(&[near.clone(), far.clone()], width, &Device::flex());
+        assert_eq!(waves.dims(), [2, 3, width]);
+        let waves: Vec<f32> = waves.into_data().try_to_vec().unwrap();
+        for (row, position) in waves.chunks(width).zip(near.into_iter().chain(far)) {
+            for (pair, values) in row.chunks(2).enumerate() {
+                let angle = position as f64 / 10_000_f64.powf(2.0 * pair as f64 / width as f64);
+                for (actual, expected) in values.iter().zip([angle.sin(), angle.cos()]) {
+                    let error = (f64::from(*actual) - expected).abs();
+                    // The angle itself is known to an f64 rounding of its size.
+                    let tolerance = f64::from(f32::EPSILON) + 4.0 * angle * f64::EPSILON;
+                    assert!(error <= tolerance, "position {position}, pair {pair}");
+                }
+            }
+        }
+    }
+}

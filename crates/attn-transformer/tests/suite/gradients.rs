@@ -143,7 +143,7 @@ fn dropout_acts_in_training_alone_and_by_the_seed() {
                 dropout: prob(0),
                 attention_dropout: prob(1),
                 feed_forward_dropout: prob(2),
-                ..BlockConfig::new(12, 4)
+                ..BlockConfig::new(12, 3)
             };
             let model = seeded(DecoderOnlyConfig::new(VOCAB as usize, block).init(&device), 14);
             let run = |seed| {

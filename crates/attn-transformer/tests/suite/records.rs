@@ -112,7 +112,7 @@ fn tied_tables_are_one_parameter() {
     assert_eq!(params(Tying::Target), params(Tying::All) + table);
 
     let params = |tied| {
-        let config = DecoderOnlyConfig::new(VOCAB, BlockConfig::new(12, 4));
+        let config = DecoderOnlyConfig::new(VOCAB, BlockConfig::new(12, 3));
         DecoderOnlyConfig { tied, ..config }.init(device).num_params()
     };
     assert_eq!(params(false), params(true) + table);

@@ -163,20 +163,17 @@ fn report_dates(
     let pairs = date_pairs(Split::Test, TEST_DATES, seed);
     let file = Path::new("the built-in dates");
     let outputs = translator.translate_sources(&pairs, file, &translator.beam())?;
-    console.print(&report::exact_match(&outputs, &pairs))?;
-    let shown = SAMPLES.min(pairs.len());
-    console.print(&report::samples(&outputs[..shown], &pairs[..shown]))?;
+    let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
+    console.print(&report::exact_match(&texts, &pairs))?;
+    console.print(&report::samples(&texts[..SAMPLES], &pairs[..SAMPLES]))?;
 
     // The longest of the samples shows most.
-    let longest = pairs[..shown].iter().max_by_key(|pair| pair.source.chars().count());
-    if let Some(pair) = longest {
-        let source = translator.encode(&pair.source, || "the built-in dates".into())?;
-        picture::draw(translator, &source, &run.picture())?;
-        console.print(&format!(
-            "attention for {:?}: {}\n",
-            pair.source,
-            run.picture().display()
-        ))?;
+    let shown = pairs.iter().zip(&outputs).take(SAMPLES);
+    if let Some((pair, output)) = shown.max_by_key(|(pair, _)| pair.source.chars().count()) {
+        let source = translator.encode(&pair.source, || file.display().to_string())?;
+        picture::draw(translator, &source, output, &run.picture())?;
+        let path = run.picture();
+        console.print(&format!("attention for {:?}: {}\n", pair.source, path.display()))?;
     }
     Ok(())
 }
@@ -191,5 +188,6 @@ fn report_text(
     console.say(&format!("translating {} validation sentences", valid.len()));
     let [_, file] = corpus.files();
     let outputs = translator.translate_sources(valid, &file, &args.translating.beam(translator))?;
-    console.print(&report::scores(&outputs, valid))
+    let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
+    console.print(&report::scores(&texts, valid))
 }

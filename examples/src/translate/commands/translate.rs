@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attn_generate::BeamConfig;
 use attn_train::data::{read_pairs, write_atomically};
@@ -65,12 +65,12 @@ fn test(
     let pairs = read_pairs(file)?;
     console.say(&format!("translating {} sentences", pairs.len()));
     let outputs = translator.translate_sources(&pairs, file, beam)?;
+    let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
     if let Some(path) = hypotheses {
-        let mut text = outputs.join("\n");
-        text.push('\n');
+        let text: String = texts.iter().map(|text| format!("{text}\n")).collect();
         write_atomically(path, text.as_bytes()).map_err(Error::writing(path))?;
     }
-    console.print(&report::scores(&outputs, &pairs))
+    console.print(&report::scores(&texts, &pairs))
 }
 
 /// Sentences, however they come.
@@ -78,7 +78,7 @@ struct Session {
     translator: Translator,
     beam: BeamConfig,
     /// What is still to be drawn, for the first sentence.
-    picture: Option<std::path::PathBuf>,
+    picture: Option<PathBuf>,
 }
 
 impl Session {
@@ -116,10 +116,10 @@ impl Session {
             sources.push(self.translator.encode(text, || place(index))?);
         }
         let found = self.translator.translate(&sources, &self.beam)?;
-        if let Some((path, source)) =
-            self.picture.take_if(|_| !sources.is_empty()).zip(sources.first())
-        {
-            picture::draw(&self.translator, source, &path)?;
+        let best = found.first().and_then(|translations| translations.first());
+        if let (Some(path), Some(source), Some(best)) = (&self.picture, sources.first(), best) {
+            picture::draw(&self.translator, source, best, path)?;
+            self.picture = None;
         }
         let mut found = found.into_iter();
         let mut printed = String::new();

@@ -18,13 +18,14 @@ use super::subject::Subject;
 use super::verdict::Verdict;
 
 /// A rule of the law.
+#[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Short name.
     pub name: &'static str,
     /// What it demands.
     pub law: &'static str,
     /// Whether it holds in a case.
-    pub check: fn(&Subject, &Case) -> Verdict,
+    pub(super) check: fn(&Subject, &Case) -> Verdict,
 }
 
 /// All rules, the simplest first.

@@ -1,0 +1,232 @@
+//! What was given is wrong: a clear error, exit status 2, and nothing written over.
+
+use std::fs;
+
+use crate::desk::{Desk, TRAIN};
+
+/// Training is refused with a message, and no folder is made.
+#[track_caller]
+fn training_is_refused(desk: &Desk, command: &str, messages: &[&str]) {
+    let error = desk.call(&format!("{command} --out @run")).refused();
+    for message in messages {
+        assert!(error.contains(message), "{message:?} in {error:?}");
+    }
+    assert!(!desk.path("run").exists(), "nothing is left behind");
+}
+
+fn config_is_refused(config: &str, messages: &[&str]) {
+    let desk = Desk::new();
+    desk.write("mine.json", config);
+    let command = "--train @train.tsv --valid @valid.tsv --config @mine.json";
+    training_is_refused(&desk, command, messages);
+}
+
+#[test]
+fn a_missing_file() {
+    let desk = Desk::new();
+    let command = "--train @no.tsv --valid @valid.tsv";
+    training_is_refused(&desk, command, &["cannot read", "no.tsv", "No such file"]);
+    let command = "--train @train.tsv --valid @valid.tsv --config @no.json";
+    training_is_refused(&desk, command, &["cannot read", "no.json"]);
+}
+
+#[test]
+fn a_line_without_a_tab() {
+    let desk = Desk::new();
+    desk.write("train.tsv", "a\tb\nc d\n");
+    training_is_refused(&desk, TRAIN, &["train.tsv:2:", "tab"]);
+}
+
+#[test]
+fn an_empty_file() {
+    let desk = Desk::new();
+    desk.write("valid.tsv", "");
+    training_is_refused(&desk, TRAIN, &["valid.tsv is empty"]);
+}
+
+#[test]
+fn invalid_utf_8() {
+    let desk = Desk::new();
+    desk.write("train.tsv", b"a\tb\nc\xff\td\n");
+    training_is_refused(&desk, TRAIN, &["train.tsv:2:", "UTF-8"]);
+}
+
+#[test]
+fn files_that_are_not_parallel() {
+    let desk = Desk::new();
+    desk.write("a.en", "one\ntwo\n");
+    desk.write("a.fr", "un\n");
+    let command = "--source @a.en --target @a.fr --valid-source @a.en --valid-target @a.en";
+    training_is_refused(&desk, command, &["a.en has 2 lines but", "a.fr has 1"]);
+}
+
+#[test]
+fn a_width_that_does_not_split_into_heads() {
+    let config = r#"{"model": {"block": {"d_model": 30, "heads": 4}}}"#;
+    config_is_refused(config, &["in `model`", "30", "4"]);
+}
+
+#[test]
+fn no_layers() {
+    config_is_refused(r#"{"model": {"decoder_layers": 0}}"#, &["in `model`", "decoder_layers"]);
+}
+
+#[test]
+fn an_unknown_key() {
+    let config = r#"{"training": {"batch_size": 3}}"#;
+    config_is_refused(config, &["mine.json", "`training.batch_size`", "batch_tokens"]);
+}
+
+#[test]
+fn a_config_that_is_no_json() {
+    config_is_refused("{\"model\": {\n  \"block\"", &["mine.json", "line 2"]);
+}
+
+#[test]
+fn a_vocabulary_without_room() {
+    let desk = Desk::new();
+    let command = "--train @train.tsv --valid @valid.tsv --tokenizer bpe --vocab 100";
+    training_is_refused(&desk, command, &["vocab_size = 100 is too small"]);
+}
+
+#[test]
+fn a_sentence_that_is_too_long_to_train_on() {
+    let desk = Desk::new();
+    desk.write("train.tsv", format!("a\tb\n{}\td\n", "abc".repeat(9)));
+    let messages = ["train.tsv:2:", "the source has 27 tokens", "20", "--truncate"];
+    training_is_refused(&desk, TRAIN, &messages);
+    desk.call(&format!("{TRAIN} --truncate --out @run")).done();
+}
+
+#[test]
+fn a_sentence_that_is_too_long_to_translate() {
+    let desk = Desk::with_run();
+    let long = "abc".repeat(9);
+    let error = desk.call(&format!("--model @run a {long}")).refused();
+    assert!(error.contains("argument 2: the source has 27 tokens"), "{error}");
+    let input = format!("a\nb\n{long}\n");
+    let ran = desk.call_with("--model @run", input, Default::default());
+    assert!(ran.refused().contains("standard input:3: "));
+    assert_eq!(desk.call(&format!("--model @run --truncate a {long}")).done().lines().count(), 2);
+}
+
+#[test]
+#[cfg(not(feature = "wgpu"))]
+fn a_device_that_the_build_lacks() {
+    let desk = Desk::new();
+    let command = format!("{TRAIN} --device wgpu");
+    training_is_refused(&desk, &command, &["no wgpu backend", "--features wgpu"]);
+}
+
+#[test]
+fn a_device_that_does_not_exist() {
+    let desk = Desk::new();
+    training_is_refused(&desk, &format!("{TRAIN} --device abacus"), &["abacus", "ndarray"]);
+}
+
+#[test]
+fn flags_that_do_not_go_together() {
+    let desk = Desk::new();
+    training_is_refused(&desk, "--train @train.tsv", &["--valid"]);
+    training_is_refused(&desk, "--model @run", &["--out", "--model"]);
+    training_is_refused(&desk, "--resume --seed 3", &["--seed", "--resume"]);
+    let error = desk.call("hello").refused();
+    assert!(error.contains("--model"), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_not_empty() {
+    let desk = Desk::with_run();
+    let before = desk.snapshot("run");
+    let error = desk.call(&format!("{TRAIN} --out @run")).refused();
+    assert!(error.contains("is not empty") && error.contains("--resume"), "{error}");
+    assert_eq!(desk.snapshot("run"), before, "nothing is written over");
+}
+
+/// A file in the way stops every user, the superuser too.
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let desk = Desk::new();
+    desk.write("file", "mine");
+    let error = desk.call(&format!("{TRAIN} --out @file/run")).refused();
+    assert!(error.contains("file/run"), "{error}");
+    assert_eq!(desk.read("file"), "mine");
+
+    let desk = Desk::with_run();
+    desk.write("file", "mine");
+    let error = desk.call("--model @run --attention @file/out.svg a").refused();
+    assert!(error.contains("cannot write") && error.contains("out.svg"), "{error}");
+}
+
+#[test]
+fn a_folder_without_a_run() {
+    let desk = Desk::new();
+    let error = desk.call("--model @nowhere a").refused();
+    assert!(error.contains("nowhere holds no run"), "{error}");
+    let error = desk.call("--resume --out @nowhere").refused();
+    assert!(error.contains("nowhere holds no run"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_that_is_cut_short() {
+    let desk = Desk::with_run();
+    let files = desk.snapshot("run");
+    for (path, content) in files.iter().filter(|(path, _)| path.ends_with("model.bpk")) {
+        fs::write(path, &content[..content.len() / 2]).unwrap();
+    }
+    let damaged = desk.snapshot("run");
+    for command in ["--model @run a", "--resume --out @run"] {
+        let error = desk.call(command).refused();
+        assert!(error.contains("model.bpk") && error.contains("damaged"), "{error}");
+    }
+    assert_eq!(desk.snapshot("run"), damaged, "all is still there to look at");
+}
+
+#[test]
+fn a_checkpoint_of_another_model() {
+    let desk = Desk::with_run();
+    let config = desk.read("run/config.json").replace("\"d_ff\": 12", "\"d_ff\": 14");
+    desk.write("run/config.json", config);
+    let error = desk.call("--model @run a").refused();
+    assert!(error.contains("of another model"), "{error}");
+}
+
+/// Its token ids would be out of the range of the model's embeddings.
+#[test]
+fn a_tokenizer_of_another_run() {
+    let desk = Desk::with_run();
+    desk.write("train.tsv", "äöüßÄÖÜ\tb\nx\ty\n");
+    desk.call(&format!("{TRAIN} --out @other")).done();
+    fs::copy(desk.path("other/source.tokenizer.json"), desk.path("run/source.tokenizer.json"))
+        .unwrap();
+    let error = desk.call("--model @run a").refused();
+    assert!(error.contains("the source tokenizer has"), "{error}");
+}
+
+#[test]
+fn a_text_that_changed_before_the_run_was_resumed() {
+    let desk = Desk::with_run();
+    desk.write("train.tsv", desk.read("train.tsv") + "one\tmore\n");
+    let error = desk.call("--resume --out @run").refused();
+    assert!(error.contains("train.tsv has changed since the run was begun"), "{error}");
+}
+
+#[test]
+fn a_search_that_makes_no_sense() {
+    let desk = Desk::with_run();
+    for (flags, message) in [
+        ("--beams 0", "beams is 0"),
+        ("--beams 2 --n-best 3", "n_best = 3 is more than beams = 2"),
+        ("--length-penalty=-1", "length_penalty = -1"),
+    ] {
+        let error = desk.call(&format!("--model @run {flags} a")).refused();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn input_that_is_not_utf_8() {
+    let desk = Desk::with_run();
+    let error = desk.call_with("--model @run", b"a\n\xff\n", Default::default()).refused();
+    assert!(error.contains("standard input:2") && error.contains("UTF-8"), "{error}");
+}

@@ -1,0 +1,138 @@
+//! The program `translate` on a small text, without a process of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use attn_examples::translate::{Args, Console, Ending, Error, run};
+use attn_train::StopSignal;
+use clap::Parser;
+
+/// A folder with a small text, and a config for a small model.
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// What a call of the program gave.
+#[derive(Debug)]
+pub struct Ran {
+    pub ending: Result<Ending, Error>,
+    pub output: String,
+    pub said: String,
+}
+
+impl Ran {
+    /// The output of a call that succeeded.
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!(self.ending.expect("the call succeeds"), Ending::Done);
+        self.output
+    }
+
+    /// The message of a call that failed because of what it was given.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        let error = self.ending.expect_err("the call is refused");
+        assert_eq!(error.status(), 2, "{error}");
+        attn_examples::exit::chain(&error)
+    }
+}
+
+/// Parameters are drawn from a generator that all threads of a process share.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+pub const STEPS: usize = 6;
+
+impl Desk {
+    pub fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let line = |n: usize| {
+            let word = "abcdefghij".repeat(2)[n % 10..][..2 + n % 4].to_owned();
+            format!("{word} {n}\t{n} {}\n", word.to_uppercase())
+        };
+        desk.write("train.tsv", (0..40).map(line).collect::<String>());
+        desk.write("valid.tsv", (40..47).map(line).collect::<String>());
+        desk.write(
+            "small.json",
+            format!(
+                r#"{{
+                    "model": {{
+                        "encoder_layers": 1, "decoder_layers": 1,
+                        "block": {{"d_model": 8, "heads": 2, "d_ff": 12}}
+                    }},
+                    "max_len": {{"source": 20, "target": 20}},
+                    "training": {{
+                        "max_steps": {STEPS}, "batch_tokens": 60, "eval_every": 2, "log_every": 1
+                    }}
+                }}"#
+            ),
+        );
+        desk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Every file below a folder with its content, so that it can be seen to be as it was.
+    pub fn snapshot(&self, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        fn add(path: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+            if path.is_dir() {
+                for entry in fs::read_dir(path).unwrap() {
+                    add(&entry.unwrap().path(), files);
+                }
+            } else {
+                files.push((path.to_owned(), fs::read(path).unwrap()));
+            }
+        }
+        let mut files = Vec::new();
+        add(&self.path(name), &mut files);
+        files.sort();
+        files
+    }
+
+    /// Calls the program; a word that begins with `@` is the path of a file on the desk.
+    pub fn call(&self, command: &str) -> Ran {
+        self.call_with(command, "", StopSignal::new())
+    }
+
+    pub fn call_with(&self, command: &str, input: impl AsRef<[u8]>, stop: StopSignal) -> Ran {
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(name) => self.path(name).display().to_string(),
+            None => word.replace('_', " "),
+        };
+        let words = std::iter::once("translate".to_owned()).chain(command.split(' ').map(word));
+        let (mut output, mut said) = (Vec::new(), Vec::new());
+        let mut console = Console {
+            input: &mut input.as_ref(),
+            interactive: false,
+            output: &mut output,
+            status: &mut said,
+        };
+        let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let ending = Args::try_parse_from(words)
+            .map_err(Error::from)
+            .and_then(|args| run(&args, &mut console, stop));
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { ending, output: text(output), said: text(said) }
+    }
+
+    /// A desk with a trained model in `run`.
+    pub fn with_run() -> Self {
+        let desk = Self::new();
+        desk.call(&format!("{TRAIN} --out @run")).done();
+        desk
+    }
+}
+
+/// The beginning of a command that trains a small model.
+pub const TRAIN: &str =
+    "--quiet --train @train.tsv --valid @valid.tsv --config @small.json --tokenizer characters";

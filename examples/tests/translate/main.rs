@@ -1,0 +1,5 @@
+//! The program `translate`, called as from a command line.
+
+mod bad_input;
+mod desk;
+mod whole;
