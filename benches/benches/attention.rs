@@ -5,7 +5,7 @@
 use attn_benches::device::{self, NamedDevice};
 use attn_core::{AttendOptions, Mask, attend};
 use burn::tensor::{Device, Tensor, TensorData};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -76,5 +76,8 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(attention, bench);
-criterion_main!(attention);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    bench(&mut criterion);
+    criterion.final_summary();
+}

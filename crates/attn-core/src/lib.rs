@@ -14,3 +14,8 @@ pub use dropout::{Dropout, DropoutConfig, DropoutMask};
 pub use mask::{AttentionShape, Mask, Tile};
 pub use options::AttendOptions;
 pub use score::Score;
+
+/// The chapter of the book, so that its examples are run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/masks.md")]
+struct Book;

@@ -3,7 +3,7 @@
 
 use crate::cache::row_index;
 use crate::{DecoderCache, DecoderOnly, EncoderDecoder, Layout, Memory};
-use attn_generate::StepDecoder;
+use attn_generate::{Start, StepDecoder};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What an [`EncoderDecoder`] knows between two steps: the source, and the target so far.
@@ -30,6 +30,14 @@ impl EncoderDecoderState {
     /// Whether there is no target token yet.
     pub fn is_empty(&self) -> bool {
         self.cache.is_empty()
+    }
+}
+
+impl EncoderDecoder {
+    /// Where generation starts: each target with the token `begin`.
+    pub fn start(&self, memory: Memory, begin: u32) -> Start<EncoderDecoderState> {
+        let [batch, _, _] = memory.encoded.dims();
+        Start::tokens(EncoderDecoderState::new(memory), vec![begin; batch])
     }
 }
 
@@ -90,35 +98,34 @@ impl DecoderOnlyState {
 }
 
 impl DecoderOnly {
-    /// Reads prompts, all at once, but for the last token of each: the state, and those tokens,
-    /// with which decoding begins.
+    /// Where generation after prompts starts: all but the last token of each has been read, at
+    /// once.
     ///
     /// Shorter prompts are padded in front; see [`Layout::left_padded`].
     ///
     /// # Panics
     /// If a prompt is empty, a token is not below the vocabulary, or a prompt is longer than
     /// [`max_len`](DecoderOnly::max_len).
-    pub fn prompt(&self, prompts: &[Vec<u32>]) -> (DecoderOnlyState, Vec<u32>) {
+    pub fn start(&self, prompts: Vec<Vec<u32>>) -> Start<DecoderOnlyState> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-        let last = |prompt: &Vec<u32>| *prompt.last().expect("a prompt has at least one token");
-        let lasts: Vec<u32> = prompts.iter().map(last).collect();
         let pads: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
-        let mut ids = Vec::with_capacity(prompts.len() * longest);
+        let mut read = Vec::with_capacity(prompts.len() * longest);
+        let mut last = Vec::with_capacity(prompts.len());
         for (prompt, &pad) in prompts.iter().zip(&pads) {
+            let (&end, rest) = prompt.split_last().expect("a prompt has at least one token");
             // Any token will do where none is seen.
-            ids.extend(
-                std::iter::repeat_n(0, pad).chain(prompt[..prompt.len() - 1].iter().copied()),
-            );
+            read.extend(std::iter::repeat_n(0, pad).chain(rest.iter().copied()));
+            last.push(end);
         }
         let even = pads.iter().all(|&pad| pad == 0);
         let layout = if even { Layout::causal() } else { Layout::left_padded(pads) };
         let mut state = DecoderOnlyState::new(layout);
         if longest > 1 {
             let dims = [prompts.len(), longest - 1];
-            let tokens = indices(&ids, dims, self.vocab(), &self.embedding.weight.device());
-            self.hidden(tokens, &state.layout, Some(&mut state.cache));
+            let read = indices(&read, dims, self.vocab(), &self.embedding.weight.device());
+            self.hidden(read, &state.layout, Some(&mut state.cache));
         }
-        (state, lasts)
+        Start::tokens(state, last).with_prompts(prompts)
     }
 }
 

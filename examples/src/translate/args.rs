@@ -13,7 +13,7 @@ use crate::device::DeviceName;
 /// Without arguments it trains on a task that is built in: dates as people write them in seven
 /// languages, to ISO 8601.
 #[derive(Debug, Parser)]
-#[command(name = "translate", after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "translate", after_help = EXAMPLES)]
 pub struct Args {
     /// Sentences to translate with --model; without any, the lines of standard input.
     #[arg(requires = "model")]
@@ -32,13 +32,15 @@ pub struct Args {
     pub translating: TranslatingArgs,
 
     /// Where to compute: one of the backends that were compiled in by `--features`.
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "NAME", default_value_t, help_heading = RUNNING)]
     pub device: DeviceName,
 
     /// Say nothing but results, warnings and errors.
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = RUNNING)]
     pub quiet: bool,
 }
+
+const RUNNING: &str = "Running";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,7 +121,7 @@ pub struct TrainingArgs {
     pub seed: Option<u64>,
 
     /// Stop after so many minutes of training and keep the best model.
-    #[arg(long, value_name = "MINUTES", conflicts_with = "model")]
+    #[arg(long, value_name = "MINUTES", conflicts_with = "model", value_parser = minutes)]
     pub max_minutes: Option<f64>,
 
     /// Go on with the run in --out from its last checkpoint, with the data in the same order.
@@ -142,7 +144,7 @@ pub struct TranslatingArgs {
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub beams: usize,
 
-    /// How much longer translations are favoured: 0 not at all, 1 as if by the mean over tokens.
+    /// Power of the length that scores are divided by: the higher, the longer the translations.
     #[arg(long, value_name = "ALPHA", default_value_t = 0.6)]
     pub length_penalty: f64,
 
@@ -167,6 +169,13 @@ pub struct TranslatingArgs {
     /// Write the translations of --test, one a line, as sacrebleu reads them.
     #[arg(long, value_name = "FILE", requires = "test")]
     pub hypotheses: Option<PathBuf>,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if minutes > 0.0 => Ok(minutes),
+        _ => Err("not a positive number".into()),
+    }
 }
 
 impl TranslatingArgs {

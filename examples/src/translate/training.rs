@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use attn_train::batch::TokenPair;
-use attn_train::{BatchSource, Checkpoint, Outcome, PairSource, Progress, StopSignal, Trainer};
+use attn_train::{
+    BatchSource, Checkpoint, CheckpointError, Outcome, PairSource, Progress, StopSignal, Trainer,
+    TrainerConfig,
+};
 use attn_transformer::EncoderDecoder;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -71,11 +74,6 @@ impl Training {
         Ok(Self { run, corpus: record.corpus, texts, settings, train, valid })
     }
 
-    /// The settings, for what may be another in every process of a run.
-    pub fn settings_mut(&mut self) -> &mut Settings {
-        &mut self.settings
-    }
-
     /// What is about to be done, for people.
     pub fn summary(&mut self, device: &Device) -> String {
         let model = &self.settings.model;
@@ -92,7 +90,8 @@ impl Training {
         )
     }
 
-    /// Trains until there is a reason to end; goes on from the last checkpoint if there is one.
+    /// Trains until there is a reason to end, the time among them; goes on from the last checkpoint
+    /// if there is one.
     ///
     /// # Errors
     ///
@@ -102,8 +101,11 @@ impl Training {
         device: &Device,
         stop: StopSignal,
         progress: Progress,
+        max_minutes: Option<f64>,
     ) -> Result<Outcome, Error> {
-        let config = self.settings.training.clone();
+        let training = self.settings.training.clone();
+        let max_minutes = max_minutes.or(training.max_minutes);
+        let config = TrainerConfig { max_minutes, ..training };
         let model = initialise(&self.settings, &device.clone().autodiff());
         let objective = config.sequence_loss();
         let trainer =
@@ -111,7 +113,7 @@ impl Training {
         let folder = self.run.path();
         let mut trainer = match Checkpoint::latest(folder) {
             // A run that ended before its first checkpoint begins again.
-            Err(attn_train::CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
+            Err(CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
             _ => trainer.resume_from(folder)?,
         };
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)

@@ -129,6 +129,7 @@ fn flags_that_do_not_go_together() {
     let desk = Desk::new();
     training_is_refused(&desk, "--train @train.tsv", &["--valid"]);
     training_is_refused(&desk, "--model @run", &["--out", "--model"]);
+    training_is_refused(&desk, &format!("{TRAIN} --max-minutes 0"), &["--max-minutes"]);
     training_is_refused(&desk, "--resume --seed 3", &["--seed", "--resume"]);
     let error = desk.call("hello").refused();
     assert!(error.contains("--model"), "{error}");

@@ -21,8 +21,7 @@
 //! dz_j  = ds_j (1 - tanh²) scale                       dq_i += dz_j k_j,   dk_j += dz_j q_i
 //! ```
 //!
-//! Of what a query answers that sees NaN or infinity in queries, keys or values, and of what depends
-//! on it, nothing is expected.
+//! Nothing is expected of a score that is not finite, nor of what depends on it.
 
 use super::approx::{Approx, softmax};
 use super::array::{Array, At, indices};
@@ -202,19 +201,13 @@ impl Problem {
             let seen = self.seen([b, h, i]);
             let scored: Vec<_> = seen.iter().map(|&j| self.score([b, h, i, j])).collect();
             let scores: Vec<_> = scored.iter().map(|&(score, _)| score).collect();
-            let (mut weights, _) = softmax(&scores, epsilon);
-            let values = 0..self.value.dims()[3];
-            let mut seen_values =
-                seen.iter().flat_map(|&j| values.clone().map(move |e| [b, g, j, e]));
-            if !seen_values.all(|at| self.value[at].is_finite()) {
-                weights.fill(Approx::NAN);
-            }
+            let (weights, _) = softmax(&scores, epsilon);
 
             let mut slopes = Vec::new(); // g_j
             for (&j, &w) in seen.iter().zip(&weights) {
                 let factor = self.factor([b, h, i, j]);
                 let mut product = Approx::ZERO;
-                for e in values.clone() {
+                for e in 0..self.value.dims()[3] {
                     let d_context = Approx::exact(upstream.context[[b, h, i, e]]);
                     product += d_context * Approx::exact(self.value[[b, g, j, e]]);
                     value[[b, g, j, e]] += w * factor * d_context;

@@ -28,6 +28,14 @@ impl Report {
         self.broken().next().is_none()
     }
 
+    /// How many rules there are, and how many of them are broken.
+    pub fn summary(&self) -> String {
+        match self.broken().count() {
+            0 => format!("{} rules hold", self.rules.len()),
+            broken => format!("{broken} of {} rules broken", self.rules.len()),
+        }
+    }
+
     /// The rules that did not hold.
     pub fn broken(&self) -> impl Iterator<Item = &RuleReport> {
         self.rules.iter().filter(|rule| rule.failure.is_some())
@@ -40,10 +48,7 @@ impl fmt::Display for Report {
         for rule in &self.rules {
             writeln!(f, "{rule}")?;
         }
-        match self.broken().count() {
-            0 => write!(f, "{} rules hold", self.rules.len()),
-            broken => write!(f, "{broken} of {} rules broken", self.rules.len()),
-        }
+        f.write_str(&self.summary())
     }
 }
 

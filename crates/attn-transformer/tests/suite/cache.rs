@@ -7,7 +7,7 @@ use attn_transformer::{
     FrequencyScaling, Layout, Memory, NormKind, NormOrder, Pairing, PositionConfig, Positions,
     RotaryConfig,
 };
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -228,7 +228,7 @@ fn a_cache_reordered_is_the_cache_of_sequences_reordered() {
         cache.reorder(&rows);
         let memory = Memory {
             encoded: Tensor::cat(
-                rows.map(|row| memory.encoded.clone().slice([row..row + 1])).to_vec(),
+                rows.map(|row| memory.encoded.clone().slice_dim(0, s![row..row + 1])).to_vec(),
                 0,
             ),
             mask: mask.select_rows(&rows),

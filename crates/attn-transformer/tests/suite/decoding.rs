@@ -1,12 +1,13 @@
 //! Both writing models as step decoders.
 
-use crate::support::{assert_close, devices, ids, random_ids, rng, seeded};
+use crate::support::{assert_close, devices, ids, random_ids, rng, seeded, values};
 use attn_core::Mask;
-use attn_generate::StepDecoder;
+use attn_generate::{BeamConfig, Limits, StepDecoder, beam_search, greedy};
 use attn_transformer::{
-    BlockConfig, DecoderOnlyConfig, EncoderDecoderConfig, EncoderDecoderState, Layout,
+    BlockConfig, DecoderOnly, DecoderOnlyConfig, EncoderDecoderConfig, EncoderDecoderState, Layout,
 };
-use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, s};
 
 const VOCAB: u32 = 11;
 /// Two blocks of width 12 and 48 inside, with cross-attention, over at most 9 keys; twice.
@@ -48,7 +49,7 @@ fn steps_of_an_encoder_decoder_follow_each_row_of_a_search() {
                     ids(std::slice::from_ref(history), device),
                 );
                 let expected: Tensor<2> = at_once.slice([0..1, turn..turn + 1]).squeeze_dim(1);
-                let actual = logits.clone().slice([row..row + 1]);
+                let actual = logits.clone().slice_dim(0, s![row..row + 1]);
                 assert_close(&actual, &expected, TERMS, &format!("turn {turn}, row {row}"));
             }
         }
@@ -56,46 +57,80 @@ fn steps_of_an_encoder_decoder_follow_each_row_of_a_search() {
     }
 }
 
+fn writer(device: &Device) -> DecoderOnly {
+    let config = DecoderOnlyConfig {
+        layers: 2,
+        ..DecoderOnlyConfig::new(VOCAB as usize, BlockConfig::new(12, 3))
+    };
+    seeded(config.init(device), 20)
+}
+
+fn prompts() -> Vec<Vec<u32>> {
+    vec![vec![1, 2, 3, 4], vec![5], vec![6, 7]]
+}
+
+/// Each token is the most probable one after all before it, by a single pass over them alone; so
+/// neither the cache nor the padding of shorter prompts leaves a trace.
 #[test]
 fn prompts_of_different_length_go_on_as_if_alone() {
+    let limits = Limits { end: None, min_len: 0, max_len: 5 };
     for device in &devices() {
-        let config = DecoderOnlyConfig {
-            layers: 2,
-            ..DecoderOnlyConfig::new(VOCAB as usize, BlockConfig::new(12, 3))
-        };
-        let model = seeded(config.init(device), 20);
-        let prompts = [vec![1, 2, 3, 4], vec![5], vec![6, 7]];
-        let (state, lasts) = model.prompt(&prompts);
-        assert_eq!(lasts, [4, 5, 7]);
-        assert_eq!(state.len(), 3);
-        let (logits, state) = model.step(state, &lasts);
-        let order = [1, 2, 2, 0];
-        let state = model.reorder(state, &order);
-        let next = [8, 9, 10, 0];
-        let (logits_next, _) = model.step(state, &next);
-
-        let alone = |tokens: &[u32]| -> Tensor<2> {
-            let length = tokens.len();
-            let logits = model.forward(ids(&[tokens.to_vec()], device), &Layout::causal(), None);
-            logits.slice([0..1, length - 1..length]).squeeze_dim(1)
-        };
-        for (row, prompt) in prompts.iter().enumerate() {
-            let actual = logits.clone().slice([row..row + 1]);
-            assert_close(&actual, &alone(prompt), TERMS, &format!("prompt {row}"));
-        }
-        for (row, (&from, &token)) in order.iter().zip(&next).enumerate() {
-            let actual = logits_next.clone().slice([row..row + 1]);
-            let expected = alone(&[prompts[from].clone(), vec![token]].concat());
-            assert_close(&actual, &expected, TERMS, &format!("row {row}"));
+        let model = writer(device);
+        let generation = greedy(&model, model.start(prompts()), limits).unwrap();
+        for (prompt, hypothesis) in prompts().into_iter().zip(generation.hypotheses().unwrap()) {
+            let mut sequence = prompt;
+            let mut log_prob = 0.0;
+            for token in hypothesis.tokens {
+                let length = sequence.len();
+                let tokens = ids(std::slice::from_ref(&sequence), device);
+                let logits = model.forward(tokens, &Layout::causal(), None);
+                let logits = logits.slice([0..1, length - 1..length]); // [1, 1, v]
+                let log_probs = values(&log_softmax(logits, 2));
+                let best = log_probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(log_probs[token as usize], best);
+                log_prob += f64::from(best);
+                sequence.push(token);
+            }
+            // Logits are below ten, and there are five of them.
+            let tolerance = 5.0 * 10.0 * TERMS as f64 * f64::from(f32::EPSILON);
+            assert!((hypothesis.log_prob - log_prob).abs() < tolerance);
         }
     }
 }
 
 #[test]
-fn prompts_of_one_token_need_no_reading() {
-    let device = &devices()[1];
-    let config = DecoderOnlyConfig::new(VOCAB as usize, BlockConfig::new(12, 3));
-    let (state, lasts) = config.init(device).prompt(&[vec![3], vec![4]]);
-    assert!(state.is_empty());
-    assert_eq!(lasts, [3, 4]);
+fn a_beam_over_prompts_finds_for_each_what_it_finds_alone() {
+    let limits = Limits { end: Some(0), min_len: 1, max_len: 6 };
+    let config = BeamConfig { beams: 3, ..BeamConfig::new(limits) };
+    for device in &devices() {
+        let model = writer(device);
+        let together = beam_search(&model, model.start(prompts()), &config).unwrap();
+        for (prompt, together) in prompts().into_iter().zip(together) {
+            let alone = beam_search(&model, model.start(vec![prompt]), &config).unwrap();
+            assert_eq!(together[0].tokens, alone[0][0].tokens);
+        }
+    }
+}
+
+#[test]
+fn a_beam_over_sentences_finds_for_each_what_it_finds_alone() {
+    let limits = Limits { end: Some(0), min_len: 1, max_len: 6 };
+    let config = BeamConfig { beams: 3, ..BeamConfig::new(limits) };
+    let lengths = [5, 2, 4];
+    for device in &devices() {
+        let translator = EncoderDecoderConfig {
+            encoder_layers: 1,
+            decoder_layers: 2,
+            ..EncoderDecoderConfig::new(VOCAB as usize, VOCAB as usize, BlockConfig::new(12, 3))
+        };
+        let model = seeded(translator.init(device), 20);
+        let source = random_ids(&mut rng(21), [lengths.len(), 5], VOCAB);
+        let memory = model.memory(ids(&source, device), &Mask::padding(lengths));
+        let together = beam_search(&model, model.start(memory, 1), &config).unwrap();
+        for ((row, length), together) in source.iter().zip(lengths).zip(together) {
+            let memory = model.memory(ids(&[row[..length].to_vec()], device), &Mask::open());
+            let alone = beam_search(&model, model.start(memory, 1), &config).unwrap();
+            assert_eq!(together[0].tokens, alone[0][0].tokens);
+        }
+    }
 }

@@ -132,10 +132,10 @@ fn a_token_that_the_model_does_not_know_is_refused() {
         writer().step(DecoderOnlyState::new(Layout::causal()), &[5]);
     });
     refuses("token 9 is out of range, the vocabulary has 5", || {
-        writer().prompt(&[vec![1, 9, 2]]);
+        writer().start(vec![vec![1, 9, 2]]);
     });
     refuses("a prompt has at least one token", || {
-        writer().prompt(&[vec![1], vec![]]);
+        writer().start(vec![vec![1], vec![]]);
     });
 }
 

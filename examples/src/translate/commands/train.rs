@@ -31,12 +31,9 @@ const SAMPLES: usize = 10;
 pub fn train(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
     let device = args.device.open()?;
     let mut training = if args.training.resume { resume(args)? } else { begin(args)? };
-    if args.training.max_minutes.is_some() {
-        training.settings_mut().training.max_minutes = args.training.max_minutes;
-    }
     console.say(&training.summary(&device));
     let progress = if args.quiet { Progress::Hidden } else { Progress::Auto };
-    let outcome = training.fit(&device, stop, progress)?;
+    let outcome = training.fit(&device, stop, progress, args.training.max_minutes)?;
     console.say(&ending(&outcome, training.run.path()));
     if outcome.reason == StopReason::Interrupted {
         return Ok(Ending::Interrupted);

@@ -36,6 +36,9 @@ pub fn translate(args: &Args, run: &Path, console: &mut Console) -> Result<(), E
     }
     let mut session = Session { translator, beam, picture: options.attention.clone() };
     if args.text.is_empty() {
+        if console.interactive {
+            console.say("a sentence a line; Ctrl-D ends");
+        }
         session.lines(console)
     } else {
         let place = |index| format!("argument {}", index + 1);
