@@ -21,7 +21,8 @@
 //! dz_j  = ds_j (1 - tanh²) scale                       dq_i += dz_j k_j,   dk_j += dz_j q_i
 //! ```
 //!
-//! Nothing is expected of a score that is not finite, nor of what depends on it.
+//! Nothing is expected of a score that is not finite and of what depends on it, nor of the gradients
+//! of a query that sees a value that is not finite.
 
 use super::approx::{Approx, softmax};
 use super::array::{Array, At, indices};
@@ -201,13 +202,20 @@ impl Problem {
             let seen = self.seen([b, h, i]);
             let scored: Vec<_> = seen.iter().map(|&j| self.score([b, h, i, j])).collect();
             let scores: Vec<_> = scored.iter().map(|&(score, _)| score).collect();
-            let (weights, _) = softmax(&scores, epsilon);
+            let (mut weights, _) = softmax(&scores, epsilon);
+            let values = 0..self.value.dims()[3];
+            let is_finite = |j: usize| {
+                values.clone().all(|e| self.value[[b, g, j, e]].is_finite())
+            };
+            if !seen.iter().all(|&j| is_finite(j)) {
+                weights.fill(Approx::NAN);
+            }
 
             let mut slopes = Vec::new(); // g_j
             for (&j, &w) in seen.iter().zip(&weights) {
                 let factor = self.factor([b, h, i, j]);
                 let mut product = Approx::ZERO;
-                for e in 0..self.value.dims()[3] {
+                for e in values.clone() {
                     let d_context = Approx::exact(upstream.context[[b, h, i, e]]);
                     product += d_context * Approx::exact(self.value[[b, g, j, e]]);
                     value[[b, g, j, e]] += w * factor * d_context;

@@ -11,7 +11,8 @@ use crate::dates::Split;
 use crate::translate::args::{Args, TokenizerName};
 use crate::translate::corpus::{Corpus, date_pairs};
 use crate::translate::{
-    Console, Ending, Error, RunDir, Settings, Training, Translator, defaults, picture, report,
+    Console, Ending, Error, RunDir, RunDirError, Settings, Training, Translator, defaults, picture,
+    report,
 };
 
 /// Where the built-in task is kept, unless told.
@@ -30,7 +31,14 @@ const SAMPLES: usize = 10;
 /// Fails if anything given is wrong, or the training goes wrong.
 pub fn train(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
     let device = args.device.open()?;
-    let mut training = if args.training.resume { resume(args)? } else { begin(args)? };
+    let mut training = match (&args.training.out, args.training.resume) {
+        (Some(out), true) => Training::resume(RunDir::open(out)?)?,
+        (Some(out), false) => {
+            RunDir::check_free(out)?; // before the work
+            begin(args, || RunDir::create(out))?
+        }
+        (None, _) => begin(args, || RunDir::create_numbered(Path::new(DATES_OUT)))?,
+    };
     console.say(&training.summary(&device));
     let progress = if args.quiet { Progress::Hidden } else { Progress::Auto };
     let outcome = training.fit(&device, stop, progress, args.training.max_minutes)?;
@@ -50,27 +58,34 @@ pub fn train(args: &Args, console: &mut Console, stop: StopSignal) -> Result<End
     Ok(Ending::Done)
 }
 
-fn begin(args: &Args) -> Result<Training, Error> {
-    let corpus = corpus(args)?;
-    let settings = settings(args, &corpus)?;
-    match &args.training.out {
-        Some(out) => {
-            RunDir::check_free(out)?;
-            Training::begin(settings, corpus, || Ok(RunDir::create(out)?))
-        }
-        None => {
-            Training::begin(settings, corpus, || Ok(RunDir::create_numbered(Path::new(DATES_OUT))?))
-        }
-    }
+fn begin(
+    args: &Args,
+    folder: impl FnOnce() -> Result<RunDir, RunDirError>,
+) -> Result<Training, Error> {
+    let settings = settings(args)?;
+    let corpus = corpus(args, settings.training.seed)?;
+    Training::begin(settings, corpus, || Ok(folder()?))
 }
 
-fn resume(args: &Args) -> Result<Training, Error> {
-    let out = args.training.out.as_deref().unwrap_or(Path::new(DATES_OUT));
-    Training::resume(RunDir::open(out)?)
+/// The defaults, changed by the config file, changed by the command line.
+fn settings(args: &Args) -> Result<Settings, Error> {
+    let built_in = args.data.train.is_none() && args.data.source.is_none();
+    let mut settings = if built_in { defaults::dates() } else { defaults::text() };
+    if let Some(path) = &args.training.config {
+        settings = settings.overlaid_with(path)?;
+    }
+    settings.tokenizer = tokenizer(args, settings.tokenizer);
+    if args.data.truncate {
+        settings.overlong = Overlong::Truncate;
+    }
+    if let Some(seed) = args.training.seed {
+        settings.training.seed = seed;
+    }
+    Ok(settings)
 }
 
 /// What the command line says to train on.
-fn corpus(args: &Args) -> Result<Corpus, Error> {
+fn corpus(args: &Args, seed: u64) -> Result<Corpus, Error> {
     // Absolute, so that a run can be resumed from another folder.
     let absolute = |path: &PathBuf| {
         std::path::absolute(path)
@@ -90,31 +105,8 @@ fn corpus(args: &Args) -> Result<Corpus, Error> {
             })
         }
         // The command line has been checked: here none of the files is given.
-        _ => {
-            let (train, valid) = DATES;
-            let seed = args.training.seed.unwrap_or(defaults::dates().training.seed);
-            Ok(Corpus::Dates { train, valid, seed })
-        }
+        _ => Ok(Corpus::Dates { train: DATES.0, valid: DATES.1, seed }),
     }
-}
-
-/// The defaults, changed by the config file, changed by the command line.
-fn settings(args: &Args, corpus: &Corpus) -> Result<Settings, Error> {
-    let mut settings = match corpus {
-        Corpus::Dates { .. } => defaults::dates(),
-        _ => defaults::text(),
-    };
-    if let Some(path) = &args.training.config {
-        settings = settings.overlaid_with(path)?;
-    }
-    settings.tokenizer = tokenizer(args, settings.tokenizer);
-    if args.data.truncate {
-        settings.overlong = Overlong::Truncate;
-    }
-    if let Some(seed) = args.training.seed {
-        settings.training.seed = seed;
-    }
-    Ok(settings)
 }
 
 fn tokenizer(args: &Args, preset: TokenizerKind) -> TokenizerKind {
