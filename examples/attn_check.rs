@@ -34,9 +34,10 @@ struct Args {
     /// Seed of shapes, masks and numbers; another one asks other questions.
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Precision of the device's products; 1e-3 for tensor cores that take f32 as TF32.
-    #[arg(long, default_value_t = Options::default().epsilon)]
-    epsilon: f64,
+    /// Precision of the device's products, that of f32 unless given; 1e-3 where tensor cores take
+    /// f32 as TF32.
+    #[arg(long)]
+    epsilon: Option<f64>,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
-    let Args { cases, shapes, max_size, seed, epsilon, .. } = args;
+    let Args { cases, shapes, max_size, seed, .. } = args;
+    let epsilon = args.epsilon.unwrap_or(Options::default().epsilon);
     let options = Options { cases, seed, shapes, max_size, epsilon };
 
     println!("attention on {device:?}, seed {seed}");

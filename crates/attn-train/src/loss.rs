@@ -71,12 +71,12 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64, pad: u3
     let int = |values: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(values, [r]), &device);
     let logits = if r < n { logits.select(0, int(rows)) } else { logits }; // [r, v]
     let log_probs = log_softmax(at_least_f32(logits), 1); // [r, v]
-    let picked = log_probs.clone().gather(1, int(labels).unsqueeze_dim(1)); // [r, 1]
-    let mut sum = picked.sum() * (smoothing - 1.0); // [1]
+    let right = log_probs.clone().gather(1, int(labels).unsqueeze_dim(1)); // [r, 1]
+    let mut costs = right * (smoothing - 1.0); // [r, 1]
     if smoothing > 0.0 {
-        sum = sum - log_probs.sum() * (smoothing / v as f64);
+        costs = costs - log_probs.mean_dim(1) * smoothing;
     }
-    LossSum { sum, tokens: r }
+    LossSum { sum: costs.sum(), tokens: r }
 }
 
 /// Half precision cannot hold a sum over a batch, nor the exponentials of a large vocabulary.

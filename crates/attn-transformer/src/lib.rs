@@ -17,6 +17,9 @@ mod positions;
 mod residual;
 mod step;
 
+// Every model takes one, so that this crate is of use without naming the other.
+pub use attn_core::Mask;
+
 pub use attention::{
     AttentionOutput, KeyValue, MultiHeadAttention, MultiHeadAttentionConfig, Scope,
 };

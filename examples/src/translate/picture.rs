@@ -26,6 +26,7 @@ pub fn draw(
         format!("layer {}, head {}", layer + 1, head + 1)
     };
     let vocabulary = translator.vocabulary();
+    let title = format!("{} → {}", vocabulary.source.decode(source)?, translation.text);
     let written = [translation.tokens.as_slice(), &[EOS]].concat();
     AlignmentPicture::new(
         panels,
@@ -34,7 +35,7 @@ pub fn draw(
         alignments.weights,
     )?
     .with_head_names((0..panels).map(name))?
-    .with_title(&translation.text)
+    .with_title(title)
     .with_axes("target", "source")
     .save(path)?;
     Ok(())

@@ -82,11 +82,17 @@ pub fn cases(sizes: Vec<Sizes>, device: &Device) -> BoxedStrategy<Case> {
     let dropout = proptest::option::of((select(vec![0.1, 0.5, 0.9]), any::<u64>()))
         .prop_map(|dropout| dropout.map(|(prob, seed)| DropoutMask::new(prob, seed)));
     let device = device.clone();
-    let with_mask = select(sizes)
-        .prop_flat_map(move |sizes| (Just(sizes), masks(sizes.shape(), &device)));
+    let with_mask =
+        select(sizes).prop_flat_map(move |sizes| (Just(sizes), masks(sizes.shape(), &device)));
     (with_mask, scale, softcap, bias, dropout, any::<u64>())
-        .prop_map(|((sizes, mask), scale, softcap, bias, dropout, seed)| {
-            Case { sizes, mask, scale, softcap, bias, dropout, seed }
+        .prop_map(|((sizes, mask), scale, softcap, bias, dropout, seed)| Case {
+            sizes,
+            mask,
+            scale,
+            softcap,
+            bias,
+            dropout,
+            seed,
         })
         .boxed()
 }
@@ -129,5 +135,31 @@ impl Case {
     /// A stream of further random numbers.
     pub fn noise(&self, name: &str) -> Noise {
         Noise::new(self.seed, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn no_two_sizes_are_equal(sizes in (7_usize..20).prop_flat_map(Sizes::up_to)) {
+            let Sizes { batch, kv_heads, group, queries, keys, width, value_width } = sizes;
+            let others = [batch, queries, keys, width, value_width];
+            let all: BTreeSet<_> =
+                others.into_iter().chain([kv_heads, kv_heads * group]).collect();
+            prop_assert_eq!(all.len(), if group == 1 { 6 } else { 7 });
+        }
+
+        #[test]
+        fn every_case_makes_a_problem(case in Sizes::up_to(9).prop_flat_map(|sizes| {
+            cases(vec![sizes], &Device::flex())
+        })) {
+            let problem = case.problem();
+            prop_assert_eq!(problem.visible.dims(), case.sizes.pairs());
+            prop_assert_eq!(problem.shape(), case.sizes.shape());
+        }
     }
 }

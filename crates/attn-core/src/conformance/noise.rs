@@ -19,12 +19,12 @@ impl Noise {
 
     /// Uniform in `[-1, 1)`, and exact in f32, so that a device is given what the oracle sees.
     pub fn uniform(&mut self) -> f64 {
-        (self.next() >> 40) as f64 / (1 << 23) as f64 - 1.0
+        (self.bits() >> 40) as f64 / (1 << 23) as f64 - 1.0
     }
 
     /// Uniform in `0..n`, up to a bias of `n / 2⁶⁴`.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        (self.bits() % n as u64) as usize
     }
 
     /// True one time in `n`.
@@ -38,7 +38,7 @@ impl Noise {
     }
 
     /// Uniform in 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.index += 1;
         combine(self.seed, self.index)
     }

@@ -105,9 +105,8 @@ impl Problem {
     /// The same question under another mask.
     pub fn with_mask(self, mask: Mask) -> Self {
         let shape = self.shape();
-        let visible = Array::from_fn(self.visible.dims(), |[b, h, i, j]| {
-            mask.is_visible(&shape, b, h, i, j)
-        });
+        let visible =
+            Array::from_fn(self.visible.dims(), |[b, h, i, j]| mask.is_visible(&shape, b, h, i, j));
         Self { mask, visible, ..self }
     }
 
@@ -204,9 +203,7 @@ impl Problem {
             let scores: Vec<_> = scored.iter().map(|&(score, _)| score).collect();
             let (mut weights, _) = softmax(&scores, epsilon);
             let values = 0..self.value.dims()[3];
-            let is_finite = |j: usize| {
-                values.clone().all(|e| self.value[[b, g, j, e]].is_finite())
-            };
+            let is_finite = |j: usize| values.clone().all(|e| self.value[[b, g, j, e]].is_finite());
             if !seen.iter().all(|&j| is_finite(j)) {
                 weights.fill(Approx::NAN);
             }

@@ -59,9 +59,11 @@ impl Subject<'_> {
             let found = self.gradients(problem, upstream, entry)?;
             let expected = problem.gradients(&entry.reached_by(upstream), self.epsilon);
             let parts = [expected.query, expected.key, expected.value].into_iter();
-            found.iter().zip(parts.chain(expected.bias)).try_for_each(|((part, found), expected)| {
-                compare(&format!("{}: d {part}", entry.name()), found, &expected, self.epsilon)
-            })
+            found.iter().zip(parts.chain(expected.bias)).try_for_each(
+                |((part, found), expected)| {
+                    compare(&format!("{}: d {part}", entry.name()), found, &expected, self.epsilon)
+                },
+            )
         })
     }
 
@@ -220,6 +222,8 @@ impl Found {
 
     /// The parts that there are.
     pub fn parts(&self) -> impl Iterator<Item = &Array<f32>> {
-        [Some(&self.context), self.weights.as_ref(), self.log_sum_exp.as_ref()].into_iter().flatten()
+        [Some(&self.context), self.weights.as_ref(), self.log_sum_exp.as_ref()]
+            .into_iter()
+            .flatten()
     }
 }

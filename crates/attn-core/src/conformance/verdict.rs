@@ -7,12 +7,7 @@ use super::array::Array;
 pub type Verdict = Result<(), String>;
 
 /// Compares all elements; the first that is wrong is named.
-pub fn compare(
-    what: &str,
-    found: &Array<f32>,
-    expected: &Array<Approx>,
-    epsilon: f64,
-) -> Verdict {
+pub fn compare(what: &str, found: &Array<f32>, expected: &Array<Approx>, epsilon: f64) -> Verdict {
     if found.dims() != expected.dims() {
         return Err(format!("{what} has shape {:?}, not {:?}", found.dims(), expected.dims()));
     }

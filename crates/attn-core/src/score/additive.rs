@@ -54,12 +54,12 @@ impl AdditiveConfig {
 /// pairs, `[batch, heads, queries, keys, d_hidden]`, is materialised.
 #[derive(Module, Debug)]
 pub struct Additive {
-    /// `W`
-    query: Linear,
-    /// `U`
-    key: Linear,
-    /// `v`
-    energy: Linear,
+    /// `W`, without bias.
+    pub query: Linear,
+    /// `U`, without bias.
+    pub key: Linear,
+    /// `v`, without bias.
+    pub energy: Linear,
 }
 
 impl Score for Additive {

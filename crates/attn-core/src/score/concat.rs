@@ -56,10 +56,10 @@ impl ConcatConfig {
 /// the parameter, one joint matrix and its initial scale.
 #[derive(Module, Debug)]
 pub struct Concat {
-    /// `W`, `[d_query + d_key, d_hidden]`: first the rows that meet the query.
-    joint: Linear,
-    /// `v`
-    energy: Linear,
+    /// `W`, `[d_query + d_key, d_hidden]`, without bias: first the rows that meet the query.
+    pub joint: Linear,
+    /// `v`, without bias.
+    pub energy: Linear,
     d_query: usize,
 }
 

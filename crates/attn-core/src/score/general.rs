@@ -35,9 +35,7 @@ impl GeneralConfig {
     /// With the message of [`validate`](Self::validate) if that refuses.
     pub fn init(&self, device: &Device) -> General {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
-        General {
-            key: LinearConfig::new(self.d_key, self.d_query).with_bias(false).init(device),
-        }
+        General { key: LinearConfig::new(self.d_key, self.d_query).with_bias(false).init(device) }
     }
 }
 
@@ -46,8 +44,8 @@ impl GeneralConfig {
 /// `W h` does not depend on the query, so it is the projection of the keys.
 #[derive(Module, Debug)]
 pub struct General {
-    /// `W`
-    key: Linear,
+    /// `W`, without bias.
+    pub key: Linear,
 }
 
 impl Score for General {

@@ -62,7 +62,10 @@ impl Blocks {
         let rows = |shift: usize| -> Vec<&[u32]> {
             windows.iter().map(|&window| self.window(window, shift)).collect()
         };
-        BlockBatch { input: TokenBatch::from_rows(&rows(0)), target: TokenBatch::from_rows(&rows(1)) }
+        BlockBatch {
+            input: TokenBatch::from_rows(&rows(0)),
+            target: TokenBatch::from_rows(&rows(1)),
+        }
     }
 
     /// Tokens that have one before them.

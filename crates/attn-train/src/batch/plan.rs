@@ -71,8 +71,7 @@ impl BatchPlan {
         // Stable: among examples of the same lengths the shuffled order stays.
         examples.sort_by_key(|&example| lengths[example]);
         let mut batches = cut(&examples, lengths, config);
-        let padding =
-            batches.iter().map(|batch| padding(&examples[batch.clone()], lengths)).sum();
+        let padding = batches.iter().map(|batch| padding(&examples[batch.clone()], lengths)).sum();
         if let Some(seed) = config.seed {
             shuffle(&mut batches, seed, epoch, BATCHES);
         }

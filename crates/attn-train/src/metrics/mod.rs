@@ -2,6 +2,14 @@
 //!
 //! [`bleu`] and [`chrf`] give the scores of sacrebleu with its default settings; quote their
 //! [signature](Bleu::signature) beside them.
+//!
+//! ```
+//! use attn_train::metrics::{bleu, chrf};
+//!
+//! let (hypotheses, references) = (["The cat sat on a mat."], ["The cat sat on the mat."]);
+//! assert_eq!(format!("{:.2}", bleu(&hypotheses, &references).score), "48.89");
+//! assert_eq!(format!("{:.2}", chrf(&hypotheses, &references).score), "65.80");
+//! ```
 
 mod accuracy;
 mod bleu;

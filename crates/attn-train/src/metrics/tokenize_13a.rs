@@ -11,8 +11,10 @@ pub fn tokenize_13a(sentence: &str) -> Vec<String> {
     let line = line.replace("&lt;", "<").replace("&gt;", ">");
 
     let line = isolate_symbols(&format!(" {line} "));
-    let line = rewrite_pairs(&line, |a, b| !a.is_ascii_digit() && is_point(b), |a, b| [a, ' ', b, ' ']);
-    let line = rewrite_pairs(&line, |a, b| is_point(a) && !b.is_ascii_digit(), |a, b| [' ', a, ' ', b]);
+    let line =
+        rewrite_pairs(&line, |a, b| !a.is_ascii_digit() && is_point(b), |a, b| [a, ' ', b, ' ']);
+    let line =
+        rewrite_pairs(&line, |a, b| is_point(a) && !b.is_ascii_digit(), |a, b| [' ', a, ' ', b]);
     let line = rewrite_pairs(&line, |a, b| a.is_ascii_digit() && b == '-', |a, b| [a, ' ', b, ' ']);
     line.split(is_python_space).filter(|token| !token.is_empty()).map(str::to_owned).collect()
 }

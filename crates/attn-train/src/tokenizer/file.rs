@@ -21,8 +21,8 @@ impl Tokenizer {
             .map_err(|source| TokenizerError::Read { path: path.to_owned(), source })?;
         let json: Value = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
         refuse_what_would_panic(&json).map_err(broken)?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
-            .map_err(|error| broken(error.to_string()))?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(&bytes).map_err(|error| broken(error.to_string()))?;
         // A length is the business of batches, not of the tokenizer.
         inner.with_truncation(None).map_err(TokenizerError::Library)?.with_padding(None);
 

@@ -2,6 +2,18 @@
 //!
 //! A [`Tokenizer`] is one of Hugging Face's `tokenizers`, kept in their `tokenizer.json`, whose
 //! vocabulary begins with the special tokens [`PAD`], [`BOS`], [`EOS`] and [`UNK`].
+//!
+//! ```
+//! use attn_train::tokenizer::{Tokenizer, TokenizerKind};
+//!
+//! let texts = ["the cat sat on the mat", "the dog sat on the rug"];
+//! let tokenizer = Tokenizer::train(TokenizerKind::Bpe { vocab_size: 280 }, texts)?;
+//!
+//! let ids = tokenizer.encode("the rat")?;
+//! assert_eq!(tokenizer.labels(&ids)?, ["the", "▁", "r", "at"]);
+//! assert_eq!(tokenizer.decode(&ids)?, "the rat");
+//! # Ok::<(), attn_train::tokenizer::TokenizerError>(())
+//! ```
 
 mod error;
 mod file;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tokenizers::decoders::fuse::Fuse;
+use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::wordlevel::{WordLevel, WordLevelTrainer};
-use tokenizers::models::TrainerWrapper;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{NFC, Replace, Sequence as Normalizers, Strip};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;

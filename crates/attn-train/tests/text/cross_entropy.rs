@@ -92,7 +92,8 @@ fn the_sum_is_that_of_the_definition_whatever_the_size_of_the_logits() {
         for device in devices() {
             for smoothing in [0.0, 0.1, 0.9] {
                 let expected = oracle(&logits, &targets, smoothing);
-                let loss = value(&cross_entropy(tensor(&logits, &device), &targets, smoothing, PAD));
+                let loss =
+                    value(&cross_entropy(tensor(&logits, &device), &targets, smoothing, PAD));
                 // n · v terms of at most 2 · spread + ln v, a handful of roundings each.
                 let largest = 2.0 * spread + (v as f64).ln();
                 let tolerance = 4.0 * (n * v) as f64 * largest * f64::from(f32::EPSILON);
@@ -159,7 +160,8 @@ fn two_parts_of_a_batch_add_up_to_the_batch() {
 #[test]
 fn the_mean_is_the_sum_over_the_tokens() {
     for device in devices() {
-        let loss = cross_entropy(tensor(&random_logits(4, 3, 1.0), &device), &[1, PAD, 2, 1], 0.0, PAD);
+        let loss =
+            cross_entropy(tensor(&random_logits(4, 3, 1.0), &device), &[1, PAD, 2, 1], 0.0, PAD);
         let expected = value(&loss) / 3.0;
         let mean = f64::from(loss.mean().into_scalar::<f32>());
         // One rounding of a quotient near 1.

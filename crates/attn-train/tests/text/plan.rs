@@ -24,6 +24,16 @@ fn batches(plan: &BatchPlan) -> Vec<Vec<usize>> {
     plan.iter().map(<[usize]>::to_vec).collect()
 }
 
+/// Size of each side of a batch, padding included.
+fn cells(rows: &[[usize; 2]]) -> [usize; 2] {
+    [0, 1].map(|side| rows.len() * rows.iter().map(|steps| steps[side]).max().unwrap())
+}
+
+/// Padding of both sides of a batch.
+fn padding(rows: &[[usize; 2]]) -> usize {
+    cells(rows).iter().sum::<usize>() - rows.iter().flatten().sum::<usize>()
+}
+
 proptest! {
     #[test]
     fn every_example_comes_once_and_no_batch_overflows(
@@ -36,17 +46,16 @@ proptest! {
         let max_rows = max_rows.and_then(NonZeroUsize::new);
         let config = BatchPlanConfig { tokens, max_rows, seed };
         let plan = BatchPlan::new(&lengths, &config, epoch).unwrap();
-        let mut padding = 0;
         for batch in plan.iter() {
             prop_assert!(!batch.is_empty());
             prop_assert!(batch.len() <= max_rows.map_or(usize::MAX, NonZeroUsize::get));
-            for side in 0..2 {
-                let steps: Vec<usize> = batch.iter().map(|&example| lengths[example][side]).collect();
-                let cells = batch.len() * steps.iter().max().unwrap();
-                prop_assert!(cells <= tokens);
-                padding += cells - steps.iter().sum::<usize>();
-            }
+            let rows: Vec<[usize; 2]> = batch.iter().map(|&example| lengths[example]).collect();
+            prop_assert!(cells(&rows).into_iter().all(|cells| cells <= tokens));
         }
+        let padding: usize = batches(&plan)
+            .iter()
+            .map(|batch| padding(&batch.iter().map(|&e| lengths[e]).collect::<Vec<_>>()))
+            .sum();
         prop_assert_eq!(plan.padding(), padding);
         let mut seen = batches(&plan).concat();
         seen.sort_unstable();
@@ -109,10 +118,7 @@ fn like_lengths_share_a_batch_so_that_little_is_padded() {
     let mut unsorted = 0;
     for batch in plan.iter() {
         let (rows, others) = rest.split_at(batch.len());
-        for side in 0..2 {
-            let steps = || rows.iter().map(|steps| steps[side]);
-            unsorted += rows.len() * steps().max().unwrap() - steps().sum::<usize>();
-        }
+        unsorted += padding(rows);
         rest = others;
     }
     assert!(plan.padding() * 10 < unsorted, "{} against {unsorted}", plan.padding());
@@ -122,10 +128,7 @@ fn like_lengths_share_a_batch_so_that_little_is_padded() {
 fn an_example_longer_than_a_batch_is_refused() {
     let error = BatchPlan::new(&[[3, 4], [5, 9]], &config(8, None), 0).unwrap_err();
     assert_eq!(error, BatchError::OverBudget { example: 2, steps: 9, tokens: 8 });
-    assert_eq!(
-        error.to_string(),
-        "example 2 has 9 steps but a batch has room for 8 tokens"
-    );
+    assert_eq!(error.to_string(), "example 2 has 9 steps but a batch has room for 8 tokens");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use attn_train::data::{DataError, Pair, Side, read_lines, read_pairs, read_parallel, read_text, write_atomically};
+use attn_train::data::{
+    DataError, Pair, Side, read_lines, read_pairs, read_parallel, read_text, write_atomically,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -52,7 +54,9 @@ fn a_missing_file_is_named() {
     let path = folder.path().join("nowhere.tsv");
     let error = read_pairs(&path).unwrap_err();
     assert!(error.to_string().ends_with("nowhere.tsv"), "{error}");
-    assert!(matches!(error, DataError::Read { source, .. } if source.kind() == ErrorKind::NotFound));
+    assert!(
+        matches!(error, DataError::Read { source, .. } if source.kind() == ErrorKind::NotFound)
+    );
 }
 
 #[test]
@@ -89,7 +93,8 @@ fn a_line_without_a_tab_or_with_two_is_refused() {
 
 #[test]
 fn an_empty_side_is_refused_with_its_side() {
-    for (bytes, bad_line, bad_side) in [("a\tb\n\tc\n", 2, Side::Source), ("a\t \u{a0}\n", 1, Side::Target)]
+    for (bytes, bad_line, bad_side) in
+        [("a\tb\n\tc\n", 2, Side::Source), ("a\t \u{a0}\n", 1, Side::Target)]
     {
         let (_folder, path) = file(bytes);
         let error = read_pairs(&path).unwrap_err();

@@ -1,6 +1,8 @@
 //! What every tokenizer keeps of a text, and that training gives the same one every time.
 
-use attn_train::tokenizer::{BOS, EOS, PAD, SPECIALS, Tokenizer, TokenizerError, TokenizerKind, UNK};
+use attn_train::tokenizer::{
+    BOS, EOS, PAD, SPECIALS, Tokenizer, TokenizerError, TokenizerKind, UNK,
+};
 use proptest::prelude::*;
 
 const TEXTS: [&str; 6] = [
@@ -127,7 +129,8 @@ fn labels_can_be_read_and_told_apart() {
     let ids = bytes.encode("a é\u{ad}").unwrap();
     assert_eq!(bytes.labels(&ids).unwrap(), ["a", "▁", "⟨c3⟩", "⟨a9⟩", "⟨c2⟩", "⟨ad⟩"]);
 
-    let pairs = Tokenizer::train(TokenizerKind::Bpe { vocab_size: 270 }, ["é é é", "the the"]).unwrap();
+    let pairs =
+        Tokenizer::train(TokenizerKind::Bpe { vocab_size: 270 }, ["é é é", "the the"]).unwrap();
     let ids = pairs.encode("the é").unwrap();
     assert_eq!(pairs.labels(&ids).unwrap(), ["the", "▁é"]);
 }
@@ -153,10 +156,9 @@ fn training_without_text_is_refused() {
 
 #[test]
 fn a_vocabulary_too_small_is_refused_with_what_it_needs() {
-    for (kind, needed) in [
-        (TokenizerKind::Words { vocab_size: 4 }, 5),
-        (TokenizerKind::Bpe { vocab_size: 259 }, 260),
-    ] {
+    for (kind, needed) in
+        [(TokenizerKind::Words { vocab_size: 4 }, 5), (TokenizerKind::Bpe { vocab_size: 259 }, 260)]
+    {
         let error = Tokenizer::train(kind, TEXTS).unwrap_err();
         assert!(
             matches!(error, TokenizerError::VocabularyTooSmall { needed: n, .. } if n == needed),

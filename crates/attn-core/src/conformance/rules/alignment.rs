@@ -73,9 +73,7 @@ fn kinds(case: &Case, device: &Device) -> Vec<(Mask, Sees)> {
         kind(Mask::window(Some(left), Some(right)), move |x| x.p - l <= x.j && x.j <= x.p + r),
         kind(Mask::window(Some(left), None), move |x| x.p - l <= x.j),
         kind(Mask::window(None, Some(right)), move |x| x.j <= x.p + r),
-        kind(Mask::prefix(prefix.clone()), move |x| {
-            x.j <= x.p || x.j < prefix[x.batch] as isize
-        }),
+        kind(Mask::prefix(prefix.clone()), move |x| x.j <= x.p || x.j < prefix[x.batch] as isize),
         kind(Mask::dilated(step), move |x| (x.p - x.j) % step_by == 0),
         kind(Mask::padding(padding.clone()), move |x| x.j < padding[x.batch] as isize),
         kind(Mask::left_padding(pads.clone()), move |x| x.j >= pads[x.batch] as isize),

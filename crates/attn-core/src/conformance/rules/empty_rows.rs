@@ -15,7 +15,9 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
 
     let blind = problem.clone().with_mask(Mask::nothing());
     subject.check_answer(&blind).map_err(|error| format!("no key at all: {error}"))?;
-    subject.check_gradients(&blind, &upstream).map_err(|error| format!("no key at all: {error}"))?;
+    subject
+        .check_gradients(&blind, &upstream)
+        .map_err(|error| format!("no key at all: {error}"))?;
 
     let [batch, heads, queries, _] = case.sizes.pairs();
     let mut noise = case.noise("empty rows");
