@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     println!("attention on {device:?}, seed {seed}");
     let start = Instant::now();
     let mut report = Report { rules: Vec::new() };
-    for rule in RULES {
+    for rule in &RULES {
         let verdict = rule.run(&Library, &device, &options);
         println!("{verdict}"); // as it comes: a rule may take a minute where kernels are compiled
         report.rules.push(verdict);

@@ -25,6 +25,6 @@ pub use objective::{Objective, SequenceLoss};
 pub use optimizer::AdamWConfig;
 pub use progress::Progress;
 pub use schedule::Schedule;
-pub use source::{BatchSource, PairSource};
+pub use source::{BatchSource, BlockSource, PairSource};
 pub use stop::{StopReason, StopSignal};
 pub use trainer::{Outcome, StepReport, TrainError, Trainer};

@@ -1,9 +1,9 @@
 //! What is minimised: a model and a batch become a loss.
 
-use attn_transformer::EncoderDecoder;
+use attn_transformer::{DecoderOnly, EncoderDecoder, Layout};
 use burn::tensor::{Device, Tensor};
 
-use crate::batch::PairBatch;
+use crate::batch::{BlockBatch, PairBatch};
 use crate::loss::{LossSum, cross_entropy};
 use crate::tokenizer::PAD;
 
@@ -75,7 +75,8 @@ impl<M, B, F: Fn(&M, &B, &Device) -> LossSum> Objective<M, B> for F {
     }
 }
 
-/// Cross-entropy of the next target token, by teacher forcing.
+/// Cross-entropy of the next token: of the target of an encoder–decoder by teacher forcing, of the
+/// stream of a decoder-only model.
 ///
 /// Label smoothing is for training alone: validation measures the plain cross-entropy, whose
 /// exponential is the perplexity.
@@ -107,4 +108,26 @@ fn next_tokens(model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> Te
     let target = batch.target_in.tensor(device); // [b, t]
     let logits = model.forward(source, &batch.source.mask(), target); // [b, t, v]
     logits.flatten::<2>(0, 1) // [b · t, v]
+}
+
+impl Objective<DecoderOnly, BlockBatch> for SequenceLoss {
+    fn loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
+        let logits = following_tokens(model, batch, device);
+        cross_entropy(logits, &batch.target.ids, self.label_smoothing, PAD)
+    }
+
+    fn validation_loss(
+        &self,
+        model: &DecoderOnly,
+        batch: &BlockBatch,
+        device: &Device,
+    ) -> LossSum {
+        cross_entropy(following_tokens(model, batch, device), &batch.target.ids, 0.0, PAD)
+    }
+}
+
+/// Logits of every position of the windows, `[b · s, v]`.
+fn following_tokens(model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> Tensor<2> {
+    let logits = model.forward(batch.input.tensor(device), &Layout::causal(), None); // [b, s, v]
+    logits.flatten::<2>(0, 1) // [b · s, v]
 }

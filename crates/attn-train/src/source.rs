@@ -1,6 +1,8 @@
 //! Where batches come from: by epoch and index, so that a resumed run finds its place again.
 
-use crate::batch::{BatchError, BatchPlan, BatchPlanConfig, PairBatch, TokenPair};
+use crate::batch::{
+    BatchError, BatchPlan, BatchPlanConfig, BlockBatch, Blocks, PairBatch, TokenPair,
+};
 
 /// Batches by epoch and index.
 ///
@@ -34,25 +36,19 @@ impl<B: Clone> BatchSource for Vec<B> {
     }
 }
 
-/// Pairs of token sequences as a source: planned anew for every epoch, of like lengths together.
+/// The plan of the epoch that was asked for last; examples have `SIDES` lengths each.
 #[derive(Debug, Clone)]
-pub struct PairSource {
-    pairs: Vec<TokenPair>,
-    lengths: Vec<[usize; 2]>,
+struct Planner<const SIDES: usize> {
+    lengths: Vec<[usize; SIDES]>,
     config: BatchPlanConfig,
     plan: BatchPlan,
     planned: u64,
 }
 
-impl PairSource {
-    /// Plans the first epoch.
-    ///
-    /// # Errors
-    /// If there are no pairs, or one is longer than a batch has room for.
-    pub fn new(pairs: Vec<TokenPair>, config: BatchPlanConfig) -> Result<Self, BatchError> {
-        let lengths: Vec<[usize; 2]> = pairs.iter().map(TokenPair::steps).collect();
+impl<const SIDES: usize> Planner<SIDES> {
+    fn new(lengths: Vec<[usize; SIDES]>, config: BatchPlanConfig) -> Result<Self, BatchError> {
         let plan = BatchPlan::new(&lengths, &config, 0)?;
-        Ok(Self { pairs, lengths, config, plan, planned: 0 })
+        Ok(Self { lengths, config, plan, planned: 0 })
     }
 
     fn plan(&mut self, epoch: u64) -> &BatchPlan {
@@ -65,16 +61,65 @@ impl PairSource {
     }
 }
 
+/// Pairs of token sequences as a source: planned anew for every epoch, of like lengths together.
+#[derive(Debug, Clone)]
+pub struct PairSource {
+    pairs: Vec<TokenPair>,
+    planner: Planner<2>,
+}
+
+impl PairSource {
+    /// Plans the first epoch.
+    ///
+    /// # Errors
+    /// If there are no pairs, or one is longer than a batch has room for.
+    pub fn new(pairs: Vec<TokenPair>, config: BatchPlanConfig) -> Result<Self, BatchError> {
+        let planner = Planner::new(pairs.iter().map(TokenPair::steps).collect(), config)?;
+        Ok(Self { pairs, planner })
+    }
+}
+
 impl BatchSource for PairSource {
     type Batch = PairBatch;
 
     fn batches(&mut self, epoch: u64) -> usize {
-        self.plan(epoch).len()
+        self.planner.plan(epoch).len()
     }
 
     fn batch(&mut self, epoch: u64, index: usize) -> PairBatch {
-        let examples = self.plan(epoch).batch(index).to_vec();
-        PairBatch::from_pairs(examples.into_iter().map(|example| &self.pairs[example]))
+        let examples = self.planner.plan(epoch).batch(index);
+        PairBatch::from_pairs(examples.iter().map(|&example| &self.pairs[example]))
+    }
+}
+
+/// Windows of a token stream as a source, in another order in every epoch: what a language model
+/// is trained on.
+#[derive(Debug, Clone)]
+pub struct BlockSource {
+    blocks: Blocks,
+    planner: Planner<1>,
+}
+
+impl BlockSource {
+    /// Plans the first epoch.
+    ///
+    /// # Errors
+    /// If the stream has no window, or one is longer than a batch has room for.
+    pub fn new(blocks: Blocks, config: BatchPlanConfig) -> Result<Self, BatchError> {
+        let planner = Planner::new(blocks.lengths(), config)?;
+        Ok(Self { blocks, planner })
+    }
+}
+
+impl BatchSource for BlockSource {
+    type Batch = BlockBatch;
+
+    fn batches(&mut self, epoch: u64) -> usize {
+        self.planner.plan(epoch).len()
+    }
+
+    fn batch(&mut self, epoch: u64, index: usize) -> BlockBatch {
+        self.blocks.batch(self.planner.plan(epoch).batch(index))
     }
 }
 
@@ -108,6 +153,24 @@ mod tests {
             orders.push(seen);
         }
         assert_ne!(orders[0], orders[1]);
+    }
+
+    #[test]
+    fn every_window_of_a_stream_comes_once_an_epoch() {
+        let config = BatchPlanConfig { tokens: 9, ..BatchPlanConfig::default() };
+        let blocks = Blocks::new((4..33).collect(), 3, 3);
+        let mut source = BlockSource::new(blocks, config).unwrap();
+        for epoch in [1, 0, 2] {
+            let targets = |batch: BlockBatch| {
+                let rows = 0..batch.target.rows();
+                rows.flat_map(|row| batch.target.row(row).to_vec()).collect::<Vec<_>>()
+            };
+            let mut predicted: Vec<u32> = (0..source.batches(epoch))
+                .flat_map(|index| targets(source.batch(epoch, index)))
+                .collect();
+            predicted.sort_unstable();
+            assert_eq!(predicted, (5..33).collect::<Vec<_>>());
+        }
     }
 
     #[test]

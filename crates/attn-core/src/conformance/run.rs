@@ -88,7 +88,7 @@ fn runner(options: &Options, name: &str) -> TestRunner {
         rng_seed: RngSeed::Fixed(Noise::new(options.seed, name).bits()),
         failure_persistence: None,
         // Enough to get to the smallest shape; each costs what a case costs.
-        max_shrink_iters: 64,
+        max_shrink_iters: 32,
         ..Config::default()
     })
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod fit;
 mod resume;
 mod sequence;
+mod stream;
 mod tiny;
 
 use burn::module::{Module, ModuleVisitor, Param};

@@ -29,7 +29,7 @@ pub struct Rule {
 }
 
 /// All rules, the simplest first.
-pub const RULES: [Rule; 12] = [
+pub static RULES: [Rule; 12] = [
     Rule {
         name: "agreement",
         law: "every entry point answers what attention is",
