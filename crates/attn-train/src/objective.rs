@@ -116,12 +116,7 @@ impl Objective<DecoderOnly, BlockBatch> for SequenceLoss {
         cross_entropy(logits, &batch.target.ids, self.label_smoothing, PAD)
     }
 
-    fn validation_loss(
-        &self,
-        model: &DecoderOnly,
-        batch: &BlockBatch,
-        device: &Device,
-    ) -> LossSum {
+    fn validation_loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
         cross_entropy(following_tokens(model, batch, device), &batch.target.ids, 0.0, PAD)
     }
 }
