@@ -176,7 +176,7 @@ impl DeviceName {
         use burn::tensor::DeviceKind;
 
         match self {
-            // Deprecated upstream in favour of flex, and still the faster one to train with.
+            // Deprecated upstream in favour of flex; the default until upstream removes it.
             #[cfg(feature = "ndarray")]
             #[allow(deprecated)]
             Self::Ndarray => Ok(Device::ndarray()),

@@ -3,7 +3,7 @@
 use attn_train::batch::{Lengths, Overlong};
 use attn_train::tokenizer::TokenizerKind;
 use attn_train::{AdamWConfig, Schedule, TrainerConfig};
-use attn_transformer::{BlockConfig, EncoderDecoderConfig};
+use attn_transformer::{BlockConfig, EncoderDecoderConfig, NormKind};
 
 use super::Settings;
 
@@ -15,28 +15,34 @@ const UNKNOWN_VOCAB: usize = 1;
 
 /// For the built-in task: two minutes on two cores.
 pub fn dates() -> Settings {
-    let steps = 1500;
+    let steps = 2400;
     Settings {
         tokenizer: TokenizerKind::Characters,
         max_len: Lengths { source: 64, target: 16 },
         overlong: Overlong::Refuse,
         model: EncoderDecoderConfig {
             encoder_layers: 2,
-            decoder_layers: 2,
+            decoder_layers: 1,
             ..EncoderDecoderConfig::new(
                 UNKNOWN_VOCAB,
                 UNKNOWN_VOCAB,
-                BlockConfig { dropout: 0.0, ..BlockConfig::new(64, 4) },
+                // Without biases and means: at this width a step is mostly small operations.
+                BlockConfig {
+                    dropout: 0.0,
+                    norm: NormKind::Rms,
+                    bias: false,
+                    ..BlockConfig::new(64, 4)
+                },
             )
         },
         training: TrainerConfig {
             seed: 1,
             max_steps: Some(steps),
             batch_tokens: 1024,
-            schedule: Schedule::Cosine { peak: 3e-3, floor: 0.0, warmup: 100, steps },
+            schedule: Schedule::Cosine { peak: 4e-3, floor: 0.0, warmup: 100, steps },
             adamw: AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() },
             label_smoothing: 0.0,
-            eval_every: 250,
+            eval_every: 400,
             keep_last: 1,
             ..TrainerConfig::default()
         },

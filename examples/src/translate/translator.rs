@@ -153,7 +153,9 @@ impl Translator {
 
     fn translations(&self, found: Vec<Hypothesis>) -> Result<Vec<Translation>, TokenizerError> {
         let translation = |Hypothesis { tokens, score, .. }: Hypothesis| {
-            Ok(Translation { text: self.vocabulary.target.decode(&tokens)?, tokens, score })
+            // One line, whatever the model writes: results are read line by line.
+            let text = self.vocabulary.target.decode(&tokens)?.replace(['\n', '\r'], " ");
+            Ok(Translation { text, tokens, score })
         };
         found.into_iter().map(translation).collect()
     }
@@ -168,9 +170,9 @@ impl Translator {
         let target = Tensor::<2, Int>::from_data(read, &self.device); // [1, t]
         let (_, layers) = self.model.decode_with_weights(target, &memory, None);
 
-        let heads = layers.first().map_or(0, |weights| weights.dims()[1]);
-        let weights = Tensor::cat(layers.clone(), 0); // [layers, h, t, s]
-        Alignments { layers: layers.len(), heads, weights: weights.into_data().iter().collect() }
+        let weights = Tensor::cat(layers, 0); // [layers, h, t, s]
+        let [layers, heads, _, _] = weights.dims();
+        Alignments { layers, heads, weights: weights.into_data().iter().collect() }
     }
 }
 
@@ -179,15 +181,15 @@ const BATCH_TOKENS: usize = 4096;
 
 /// Sentences of like length together, as row numbers.
 fn batches(sentences: &[Vec<u32>], beams: usize) -> Vec<Vec<usize>> {
+    if sentences.is_empty() {
+        return Vec::new();
+    }
     let lengths: Vec<[usize; 1]> = sentences.iter().map(|tokens| [tokens.len()]).collect();
     let longest = sentences.iter().map(Vec::len).max().unwrap_or(0);
     let tokens = (BATCH_TOKENS / beams).max(longest).max(1);
     let config = BatchPlanConfig { tokens, max_rows: NonZero::new(64), seed: None };
-    match BatchPlan::new(&lengths, &config, 0) {
-        Ok(plan) => (0..plan.len()).map(|index| plan.batch(index).to_vec()).collect(),
-        // There is nothing else to refuse: the longest fits.
-        Err(_) => Vec::new(),
-    }
+    let plan = BatchPlan::new(&lengths, &config, 0).expect("there is room for the longest");
+    (0..plan.len()).map(|index| plan.batch(index).to_vec()).collect()
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl Problem {
                 weights.fill(Approx::NAN);
             }
 
-            let mut slopes = Vec::new(); // g_j
+            let mut d_weights = Vec::new(); // g_j
             for (&j, &w) in seen.iter().zip(&weights) {
                 let factor = self.factor([b, h, i, j]);
                 let mut product = Approx::ZERO;
@@ -218,13 +218,13 @@ impl Problem {
                     value[[b, g, j, e]] += w * factor * d_context;
                 }
                 let d_weight = Approx::exact(upstream.weights[[b, h, i, j]]);
-                slopes.push(factor * product + d_weight);
+                d_weights.push(factor * product + d_weight);
             }
 
-            let mean: Approx = weights.iter().zip(&slopes).map(|(&w, &slope)| w * slope).sum();
+            let mean: Approx = weights.iter().zip(&d_weights).map(|(&w, &g)| w * g).sum();
             let d_lse = Approx::exact(upstream.log_sum_exp[[b, h, i, 0]]);
             for (n, &j) in seen.iter().enumerate() {
-                let d_score = weights[n] * (slopes[n] - mean + d_lse);
+                let d_score = weights[n] * (d_weights[n] - mean + d_lse);
                 if let Some(bias) = &mut bias {
                     bias[[b, h, i, j]] += d_score;
                 }
