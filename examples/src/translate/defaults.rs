@@ -15,7 +15,7 @@ const UNKNOWN_VOCAB: usize = 1;
 
 /// For the built-in task: two minutes on two cores.
 pub fn dates() -> Settings {
-    let steps = 2150;
+    let steps = 2100;
     Settings {
         tokenizer: TokenizerKind::Characters,
         max_len: Lengths { source: 64, target: 16 },
@@ -42,7 +42,7 @@ pub fn dates() -> Settings {
             schedule: Schedule::Cosine { peak: 4e-3, floor: 0.0, warmup: 100, steps },
             adamw: AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() },
             label_smoothing: 0.0,
-            eval_every: 430,
+            eval_every: 525,
             keep_last: 1,
             ..TrainerConfig::default()
         },
