@@ -15,7 +15,7 @@ const UNKNOWN_VOCAB: usize = 1;
 
 /// For the built-in task: two minutes on two cores.
 pub fn dates() -> Settings {
-    let steps = 2100;
+    let steps = 3200;
     Settings {
         tokenizer: TokenizerKind::Characters,
         max_len: Lengths { source: 64, target: 16 },
@@ -28,6 +28,7 @@ pub fn dates() -> Settings {
                 UNKNOWN_VOCAB,
                 // Without biases and means: at this width a step is mostly small operations.
                 BlockConfig {
+                    d_ff: Some(128),
                     dropout: 0.0,
                     norm: NormKind::Rms,
                     bias: false,
@@ -39,10 +40,10 @@ pub fn dates() -> Settings {
             seed: 1,
             max_steps: Some(steps),
             batch_tokens: 1024,
-            schedule: Schedule::Cosine { peak: 4e-3, floor: 0.0, warmup: 100, steps },
-            adamw: AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() },
+            schedule: Schedule::Cosine { peak: 4e-3, floor: 0.0, warmup: 200, steps },
+            adamw: AdamWConfig { beta_2: 0.99, weight_decay: 0.0, ..AdamWConfig::default() },
             label_smoothing: 0.0,
-            eval_every: 525,
+            eval_every: 800,
             keep_last: 1,
             ..TrainerConfig::default()
         },
