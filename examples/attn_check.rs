@@ -31,6 +31,9 @@ struct Args {
     /// Largest size of an axis other than the heads; at least 7.
     #[arg(long, default_value_t = Options::default().max_size)]
     max_size: usize,
+    /// Largest number of queries and keys; beyond the largest size, where kernels cut.
+    #[arg(long, default_value_t = Options::default().max_steps)]
+    max_steps: usize,
     /// Seed of shapes, masks and numbers; another one asks other questions.
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
@@ -49,9 +52,9 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
-    let Args { cases, shapes, max_size, seed, .. } = args;
+    let Args { cases, shapes, max_size, max_steps, seed, .. } = args;
     let epsilon = args.epsilon.unwrap_or(Options::default().epsilon);
-    let options = Options { cases, seed, shapes, max_size, epsilon };
+    let options = Options { cases, seed, shapes, max_size, max_steps, epsilon };
 
     println!("attention on {device:?}, seed {seed}");
     let start = Instant::now();

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod align;
 mod attend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -9,10 +10,12 @@ mod options;
 pub mod random;
 pub mod score;
 
-pub use attend::{Attended, align, attend, attend_with_lse, attend_with_weights};
-pub use dropout::{Dropout, DropoutConfig, DropoutMask};
+pub use align::align;
+pub use attend::{Attended, attend, attend_with_lse, attend_with_weights};
+pub use attn_kernels::DropoutMask;
+pub use dropout::{Dropout, DropoutConfig};
 pub use mask::{AttentionShape, Mask, Tile};
-pub use options::AttendOptions;
+pub use options::{AttendOptions, Sink};
 pub use score::Score;
 
 /// The chapter of the book, so that its examples are run.

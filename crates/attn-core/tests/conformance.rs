@@ -8,6 +8,25 @@ fn thorough() -> Options {
     Options { cases: 24, shapes: 24, ..Options::default() }
 }
 
+/// Sizes at the seams of kernels, and more keys than a block of 512. Few, because the oracle takes
+/// each pair by itself.
+fn long() -> Options {
+    Options { cases: 3, shapes: 12, max_size: 80, max_steps: 600, ..Options::default() }
+}
+
+#[test]
+#[allow(deprecated)]
+fn ndarray_keeps_the_law_at_its_seams() {
+    let report = run(&Device::ndarray(), &long());
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+fn flex_keeps_the_law_at_its_seams() {
+    let report = run(&Device::flex(), &long());
+    assert!(report.is_success(), "{report}");
+}
+
 #[test]
 #[allow(deprecated)]
 fn ndarray_keeps_the_law() {

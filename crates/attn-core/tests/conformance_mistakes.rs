@@ -2,7 +2,7 @@
 //! another.
 
 use attn_core::conformance::{Attention, Options, RULES, Rule, RuleReport};
-use attn_core::{AttendOptions, Attended, Mask, attend_with_weights};
+use attn_core::{AttendOptions, Attended, Mask, Sink, attend_with_weights};
 use burn::tensor::{Bool, Device, Tensor};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -178,6 +178,27 @@ fn a_key_that_gets_no_gradient() {
     let report = breaks("gradients", |call| Call { key: call.key.detach(), ..call }.answer());
     let failure = report.failure.unwrap();
     assert!(failure.contains("attend_with_weights: key has no gradient"), "{failure}");
+}
+
+#[test]
+fn a_sink_that_is_ignored() {
+    let ignored = |call: Call| {
+        let options = AttendOptions { sink: None, ..call.options };
+        Call { options, ..call }.answer()
+    };
+    breaks("sink", ignored);
+    breaks("weights", ignored);
+}
+
+#[test]
+fn a_sink_whose_gradient_has_the_wrong_sign() {
+    breaks("sink", |call| {
+        let sink = call.options.sink.map(|sink| match sink {
+            Sink::Zero => Sink::Zero,
+            Sink::Learned(logits) => Sink::Learned(logits.clone().detach() * 2.0 - logits),
+        });
+        Call { options: AttendOptions { sink, ..call.options }, ..call }.answer()
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who checks the checker: the oracle against hand-made answers and finite differences of itself.
 
-use attn_core::conformance::oracle::{Cotangents, Problem};
+use attn_core::conformance::oracle::{Cotangents, Problem, Sink};
 use attn_core::conformance::{Approx, Array};
 use attn_core::{DropoutMask, Mask};
 use rand::rngs::StdRng;
@@ -27,6 +27,7 @@ fn problem(seed: u64) -> Problem {
         scale: Some(1.3),
         softcap: Some(0.9),
         bias: Some(array([1, h, 1, k])),
+        sink: Some(Sink::Learned(array([1, h, 1, 1]))),
         dropout: Some(DropoutMask::new(0.4, seed)),
         ..plain
     }
@@ -63,11 +64,15 @@ fn gradients_are_those_of_finite_differences() {
     let upstream = cotangents(&problem, 12);
     let gradients = problem.gradients(&upstream, EPSILON);
     type Part = fn(&mut Problem) -> &mut Array<f64>;
-    let parts: [(Array<Approx>, Part); 4] = [
+    let parts: [(Array<Approx>, Part); 5] = [
         (gradients.query, |problem| &mut problem.query),
         (gradients.key, |problem| &mut problem.key),
         (gradients.value, |problem| &mut problem.value),
         (gradients.bias.unwrap(), |problem| problem.bias.as_mut().unwrap()),
+        (gradients.sink.unwrap(), |problem| match &mut problem.sink {
+            Some(Sink::Learned(logits)) => logits,
+            _ => panic!("a learned sink"),
+        }),
     ];
     let mut nonzero = 0;
     for (gradient, part) in parts {
@@ -101,8 +106,39 @@ fn of_two_keys_one_gets_the_sigmoid_of_the_difference() {
 }
 
 #[test]
-fn a_query_that_sees_nothing_gets_nothing() {
+fn a_sink_is_a_key_without_a_value() {
+    let one = |value: f64| Array::filled([1, 1, 1, 1], value);
+    let keys = |dims| Array::from_fn(dims, |[.., j, _]| [1.5, 0.25][j]);
+    let with_key = Problem::new(one(1.0), keys([1, 1, 2, 1]), one(0.0), Mask::open());
+    let value = Array::from_fn([1, 1, 2, 1], |[.., j, _]| [0.0, 3.0][j]);
+    let with_key = Problem { value, ..with_key }.answer(EPSILON);
+    for (sink, logit) in [(Sink::Learned(one(1.5)), 1.5), (Sink::Zero, 0.0)] {
+        let alone = Problem::new(one(1.0), one(0.25 - 1.5 + logit), one(3.0), Mask::open());
+        let answer = Problem { sink: Some(sink), ..alone }.answer(EPSILON);
+        let close = |found: Approx, expected: Approx| {
+            assert!((found.value - expected.value).abs() < 1e-15, "{found:?} {expected:?}");
+        };
+        let first = [0, 0, 0, 0];
+        close(answer.context[first], with_key.context[first]);
+        close(answer.weights[first], with_key.weights[[0, 0, 0, 1]]);
+        close(answer.sink_weight[first], with_key.weights[first]);
+        let lse = answer.log_sum_exp[first].value - logit + 1.5;
+        assert!((lse - with_key.log_sum_exp[first].value).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn a_query_that_sees_nothing_but_a_sink_gets_nothing() {
     let problem = problem(3).with_mask(Mask::nothing());
+    let Some(Sink::Learned(logits)) = problem.sink.clone() else { panic!("a learned sink") };
+    let answer = problem.answer(EPSILON);
+    assert!(answer.context.iter().all(|(_, x)| x.value == 0.0));
+    assert!(answer.log_sum_exp.iter().all(|([_, h, ..], x)| x.value == logits[[0, h, 0, 0]]));
+}
+
+#[test]
+fn a_query_that_sees_nothing_gets_nothing() {
+    let problem = Problem { sink: None, ..problem(3).with_mask(Mask::nothing()) };
     let answer = problem.answer(EPSILON);
     assert!(answer.context.iter().chain(answer.weights.iter()).all(|(_, x)| x.value == 0.0));
     assert!(answer.log_sum_exp.iter().all(|(_, x)| x.value == f64::NEG_INFINITY));

@@ -137,32 +137,66 @@ pub fn softmax(scores: &[Approx], epsilon: f64) -> (Vec<Approx>, Approx) {
     let slack: Vec<f64> = (scores.iter())
         .map(|s| epsilon * (s.error + ELEMENTARY + 3.0 * (s.value - max).abs()))
         .collect();
-    // A score of -∞ stays there, and one of unlimited error has a value nevertheless.
-    let moved = |l: usize, by: f64| match scores[l].value {
-        score if score.is_infinite() || by == 0.0 => score,
-        score => score + by * slack[l],
+    // Less the maximum. A score of -∞ stays there, and one of unlimited error has a value
+    // nevertheless.
+    let moved = |by: f64| -> Vec<f64> {
+        let pairs = scores.iter().zip(&slack);
+        let moved = pairs.map(|(score, slack)| match score.value - max {
+            score if score.is_infinite() || by == 0.0 => score,
+            score => score + by * slack,
+        });
+        moved.collect()
     };
+    let ways = [-1.0, 0.0, 1.0];
 
+    let shares = |by: f64| -> Vec<f64> {
+        let others = log_sums_of_others(&moved(-by));
+        moved(by)
+            .iter()
+            .zip(others)
+            .map(|(own, others)| 1.0 / (1.0 + (others - own).exp()))
+            .collect()
+    };
+    let [low, value, high] = ways.map(shares);
     let weight = |j: usize| {
-        let share = |by: f64| {
-            let others = (0..scores.len()).filter(|&l| l != j);
-            1.0 / (1.0 + others.map(|l| (moved(l, -by) - moved(j, by)).exp()).sum::<f64>())
-        };
-        let [low, value, high] = [-1.0, 0.0, 1.0].map(share);
+        let (low, value, high) = (low[j], value[j], high[j]);
         let rounding = (0.5 * n + ELEMENTARY) * high + UNDERFLOW;
         let error = (high - value).max(value - low) / epsilon + rounding;
         Approx { value, size: high, error }
     };
     let weights = (0..scores.len()).map(weight).collect();
 
-    let log_sum_exp = |by: f64| {
-        let max = (0..scores.len()).map(|l| moved(l, by)).fold(f64::NEG_INFINITY, f64::max);
-        max + (0..scores.len()).map(|l| (moved(l, by) - max).exp()).sum::<f64>().ln()
-    };
-    let [low, value, high] = [-1.0, 0.0, 1.0].map(log_sum_exp);
+    let log_sum_exp = |by: f64| max + moved(by).into_iter().fold(f64::NEG_INFINITY, log_add_exp);
+    let [low, value, high] = ways.map(log_sum_exp);
     let rounding = 0.5 * n + ELEMENTARY + max.abs() + value.abs();
     let error = (high - value).max(value - low) / epsilon + rounding;
     (weights, Approx { value, size: value.abs(), error })
+}
+
+/// Of each number the logarithm of the sum of the exponentials of all others.
+fn log_sums_of_others(numbers: &[f64]) -> Vec<f64> {
+    let mut before = f64::NEG_INFINITY;
+    let mut sums = Vec::with_capacity(numbers.len());
+    for &number in numbers {
+        sums.push(before);
+        before = log_add_exp(before, number);
+    }
+    let mut behind = f64::NEG_INFINITY;
+    for (sum, &number) in sums.iter_mut().zip(numbers).rev() {
+        *sum = log_add_exp(*sum, behind);
+        behind = log_add_exp(behind, number);
+    }
+    sums
+}
+
+/// `ln(exp(a) + exp(b))`
+fn log_add_exp(a: f64, b: f64) -> f64 {
+    let (low, high) = (a.min(b), a.max(b));
+    if low == f64::NEG_INFINITY || high == f64::INFINITY {
+        high
+    } else {
+        high + (low - high).exp().ln_1p()
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +235,17 @@ mod tests {
         let (weights, lse) = softmax(&[], EPSILON);
         assert!(weights.is_empty());
         assert!(lse.admits(f64::NEG_INFINITY, EPSILON) && !lse.admits(-1e30, EPSILON));
+    }
+
+    #[test]
+    fn weights_are_shares_of_the_sum_of_exponentials() {
+        let scores: Vec<_> = (0..50).map(|j| Approx::exact((j as f64).sin() * 9.0)).collect();
+        let (weights, lse) = softmax(&scores, EPSILON);
+        let sum: f64 = scores.iter().map(|score| score.value.exp()).sum();
+        assert!((lse.value - sum.ln()).abs() < 1e-12);
+        for (weight, score) in weights.iter().zip(&scores) {
+            assert!((weight.value / (score.value.exp() / sum) - 1.0).abs() < 1e-12, "{weight:?}");
+        }
     }
 
     #[test]

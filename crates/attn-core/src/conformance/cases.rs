@@ -2,11 +2,14 @@
 
 use super::masks::masks;
 use super::noise::Noise;
-use super::oracle::{Cotangents, Problem};
+use super::oracle::{Cotangents, Problem, Sink};
 use crate::{AttentionShape, DropoutMask, Mask};
 use burn::tensor::Device;
 use proptest::prelude::*;
 use proptest::sample::select;
+
+/// Products of two numbers that [`Sizes::long`] asks for: what the oracle does in a moment.
+const PRODUCTS: usize = 1 << 19;
 
 /// All that it takes to make up a problem; the numbers in it follow from `seed`.
 #[derive(Clone, Debug)]
@@ -21,10 +24,21 @@ pub struct Case {
     pub softcap: Option<f64>,
     /// The dimensions in which there is a bias that is not broadcast, or no bias.
     pub bias: Option<[bool; 4]>,
+    /// The kind of sink, if there is one.
+    pub sink: Option<SinkKind>,
     /// Dropout of the weights.
     pub dropout: Option<DropoutMask>,
     /// Of queries, keys, values, bias and upstream gradients.
     pub seed: u64,
+}
+
+/// A sink, whose numbers, as all numbers, follow from the case's seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SinkKind {
+    /// A logit of 0.
+    Zero,
+    /// A logit for each head.
+    Learned,
 }
 
 /// Sizes of an attention. No two are equal, but for `kv_heads`, which equals `heads` in a group of
@@ -61,6 +75,31 @@ impl Sizes {
         })
     }
 
+    /// Sizes at and around those by which kernels cut, up to `max_steps` queries and keys and up to
+    /// `max_size` otherwise. In half of them there are `max_steps` keys. As many queries as the
+    /// oracle has time for.
+    pub fn long(max_size: usize, max_steps: usize) -> impl Strategy<Value = Self> {
+        let heads = (1_usize..=2, 1_usize..=3);
+        let keys = prop_oneof![Just(max_steps), near_seams(max_steps)];
+        let widths = [near_seams(max_size), near_seams(max_size)];
+        (1_usize..=3, heads, near_seams(max_steps), keys, widths)
+            .prop_map(|(batch, (kv_heads, group), queries, keys, [width, value_width])| {
+                let per_query = batch * kv_heads * group * keys * (width + value_width);
+                let queries = queries.min(PRODUCTS.div_ceil(per_query));
+                Self { batch, kv_heads, group, queries, keys, width, value_width }
+            })
+            .prop_filter("two sizes are equal", Self::differ)
+    }
+
+    fn differ(&self) -> bool {
+        let Self { batch, kv_heads, group, queries, keys, width, value_width } = *self;
+        let mut heads = vec![kv_heads, kv_heads * group];
+        heads.dedup();
+        let all: Vec<_> =
+            [batch, queries, keys, width, value_width].into_iter().chain(heads).collect();
+        all.iter().enumerate().all(|(index, size)| !all[..index].contains(size))
+    }
+
     /// What a mask is asked about.
     pub fn shape(&self) -> AttentionShape {
         let &Self { batch, kv_heads, group, queries, keys, .. } = self;
@@ -74,23 +113,32 @@ impl Sizes {
     }
 }
 
+/// `2ⁿ` and `3 · 2ⁿ`, where kernels cut, and the numbers beside them.
+fn near_seams(max: usize) -> impl Strategy<Value = usize> {
+    let powers = (0..usize::BITS - 2).map(|n| 1 << n).take_while(|&power| power <= max);
+    let near = powers.flat_map(|power| [power, 3 * power]).flat_map(|n| [n - 1, n, n + 1]);
+    select(near.filter(|n| (1..=max).contains(n)).collect::<Vec<_>>())
+}
+
 /// Cases of the given sizes, for a device. Failing ones shrink towards the first sizes and the plainest options.
 pub fn cases(sizes: Vec<Sizes>, device: &Device) -> BoxedStrategy<Case> {
     let scale = select(vec![None, Some(0.125), Some(1.7)]);
     let softcap = select(vec![None, Some(0.5), Some(20.0)]);
     let bias = proptest::option::of(any::<[bool; 4]>());
+    let sink = select(vec![None, Some(SinkKind::Zero), Some(SinkKind::Learned)]);
     let dropout = proptest::option::of((select(vec![0.1, 0.5, 0.9]), any::<u64>()))
         .prop_map(|dropout| dropout.map(|(prob, seed)| DropoutMask::new(prob, seed)));
     let device = device.clone();
     let with_mask =
         select(sizes).prop_flat_map(move |sizes| (Just(sizes), masks(sizes.shape(), &device)));
-    (with_mask, scale, softcap, bias, dropout, any::<u64>())
-        .prop_map(|((sizes, mask), scale, softcap, bias, dropout, seed)| Case {
+    (with_mask, scale, softcap, bias, sink, dropout, any::<u64>())
+        .prop_map(|((sizes, mask), scale, softcap, bias, sink, dropout, seed)| Case {
             sizes,
             mask,
             scale,
             softcap,
             bias,
+            sink,
             dropout,
             seed,
         })
@@ -116,6 +164,10 @@ impl Case {
             scale: self.scale,
             softcap: self.softcap,
             bias: self.bias.map(|full| array("bias", bias_dims(full))),
+            sink: self.sink.map(|kind| match kind {
+                SinkKind::Zero => Sink::Zero,
+                SinkKind::Learned => Sink::Learned(array("sink", [1, kv_heads * group, 1, 1])),
+            }),
             dropout: self.dropout,
             ..plain
         }
@@ -141,16 +193,18 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
         fn no_two_sizes_are_equal(sizes in (7_usize..20).prop_flat_map(Sizes::up_to)) {
-            let Sizes { batch, kv_heads, group, queries, keys, width, value_width } = sizes;
-            let others = [batch, queries, keys, width, value_width];
-            let all: BTreeSet<_> =
-                others.into_iter().chain([kv_heads, kv_heads * group]).collect();
-            prop_assert_eq!(all.len(), if group == 1 { 6 } else { 7 });
+            prop_assert!(sizes.differ());
+        }
+
+        #[test]
+        fn long_sizes_stay_within_their_limits(sizes in Sizes::long(80, 600)) {
+            prop_assert!(sizes.differ());
+            prop_assert!(sizes.queries <= 600 && sizes.keys <= 600);
+            prop_assert!(sizes.width <= 80 && sizes.value_width <= 80);
         }
 
         #[test]

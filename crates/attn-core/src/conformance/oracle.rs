@@ -12,6 +12,9 @@
 //! L   = ln Σ_j exp(s_j)
 //! ```
 //!
+//! A sink is one more key with a score of its own and the value zero: part of the sums over `l` and
+//! in `L`, and no part of `o`.
+//!
 //! and with upstream gradients `do` of the context, `dw` of the weights and `dL` of the
 //! log-sum-exp (Dao et al. 2022, appendix B.2, extended by cap, bias, dropout and the last two):
 //!
@@ -21,12 +24,23 @@
 //! dz_j  = ds_j (1 - tanh²) scale                       dq_i += dz_j k_j,   dk_j += dz_j q_i
 //! ```
 //!
+//! where `ds` of the sink has `g = 0`, and is the gradient of its logit.
+//!
 //! Nothing is expected of a score that is not finite and of what depends on it, nor of the gradients
 //! of a query that sees a value that is not finite.
 
 use super::approx::{Approx, softmax};
 use super::array::{Array, At, indices};
 use crate::{AttentionShape, DropoutMask, Mask};
+
+/// One more score in each row, of the value zero.
+#[derive(Clone, Debug)]
+pub enum Sink {
+    /// Of the logit 0.
+    Zero,
+    /// Of a logit for each head, `[1, heads, 1, 1]`.
+    Learned(Array<f64>),
+}
 
 /// What attention is asked.
 #[derive(Clone, Debug)]
@@ -47,6 +61,8 @@ pub struct Problem {
     pub softcap: Option<f64>,
     /// Added to the scores, of their shape or broadcast.
     pub bias: Option<Array<f64>>,
+    /// The sink, if there is one.
+    pub sink: Option<Sink>,
     /// Which weights are dropped.
     pub dropout: Option<DropoutMask>,
 }
@@ -58,6 +74,8 @@ pub struct Answer {
     pub context: Array<Approx>,
     /// `[batch, heads, queries, keys]`, before dropout.
     pub weights: Array<Approx>,
+    /// What the sink has of a row, `[batch, heads, queries, 1]`; 0 if there is none.
+    pub sink_weight: Array<Approx>,
     /// `[batch, heads, queries, 1]`
     pub log_sum_exp: Array<Approx>,
 }
@@ -84,6 +102,8 @@ pub struct Gradients {
     pub value: Array<Approx>,
     /// Of [`Problem::bias`].
     pub bias: Option<Array<Approx>>,
+    /// Of the logits of [`Sink::Learned`].
+    pub sink: Option<Array<Approx>>,
 }
 
 impl Problem {
@@ -91,9 +111,19 @@ impl Problem {
     pub fn new(query: Array<f64>, key: Array<f64>, value: Array<f64>, mask: Mask) -> Self {
         let [batch, heads, queries, _] = query.dims();
         let visible = Array::filled([batch, heads, queries, key.dims()[2]], true);
-        let (scale, softcap, bias, dropout) = (None, None, None, None);
-        Self { query, key, value, mask: Mask::open(), visible, scale, softcap, bias, dropout }
-            .with_mask(mask)
+        Self {
+            query,
+            key,
+            value,
+            mask: Mask::open(),
+            visible,
+            scale: None,
+            softcap: None,
+            bias: None,
+            sink: None,
+            dropout: None,
+        }
+        .with_mask(mask)
     }
 
     /// The sizes that the mask is asked about.
@@ -152,6 +182,24 @@ impl Problem {
         }
     }
 
+    /// Weights of keys of these scores in a row of a head, that of the sink (0 if there is none), and
+    /// the log-sum-exp.
+    fn softmax(&self, h: usize, scores: &[Approx], epsilon: f64) -> (Vec<Approx>, Approx, Approx) {
+        let logit = match &self.sink {
+            None => None,
+            Some(Sink::Zero) => Some(0.0),
+            Some(Sink::Learned(logits)) => Some(logits[[0, h, 0, 0]]),
+        };
+        let Some(logit) = logit else {
+            let (weights, lse) = softmax(scores, epsilon);
+            return (weights, Approx::ZERO, lse);
+        };
+        let scores = [scores, &[Approx::exact(logit)]].concat();
+        let (mut weights, lse) = softmax(&scores, epsilon);
+        let sink = weights.pop().expect("a weight for each score");
+        (weights, sink, lse)
+    }
+
     /// What dropout multiplies a weight with.
     fn factor(&self, [b, h, i, j]: At) -> Approx {
         let [_, heads, queries, _] = self.query.dims();
@@ -170,12 +218,14 @@ impl Problem {
         let [.., width] = self.value.dims();
         let mut context = Array::filled([batch, heads, queries, width], Approx::ZERO);
         let mut weights = Array::filled(self.visible.dims(), Approx::ZERO);
-        let mut log_sum_exp = Array::filled([batch, heads, queries, 1], Approx::ZERO);
+        let mut sink_weight = Array::filled([batch, heads, queries, 1], Approx::ZERO);
+        let mut log_sum_exp = sink_weight.clone();
 
         for [b, h, i, _] in indices([batch, heads, queries, 1]) {
             let seen = self.seen([b, h, i]);
             let scores: Vec<_> = seen.iter().map(|&j| self.score([b, h, i, j]).0).collect();
-            let (row, lse) = softmax(&scores, epsilon);
+            let (row, sink, lse) = self.softmax(h, &scores, epsilon);
+            sink_weight[[b, h, i, 0]] = sink;
             log_sum_exp[[b, h, i, 0]] = lse;
             for (&j, w) in seen.iter().zip(row) {
                 weights[[b, h, i, j]] = w;
@@ -186,7 +236,7 @@ impl Problem {
                 }
             }
         }
-        Answer { context, weights, log_sum_exp }
+        Answer { context, weights, sink_weight, log_sum_exp }
     }
 
     /// Gradients, with bounds for a device of this epsilon.
@@ -195,13 +245,17 @@ impl Problem {
         let zeros = |array: &Array<f64>| Array::filled(array.dims(), Approx::ZERO);
         let (mut query, mut key) = (zeros(&self.query), zeros(&self.key));
         let (mut value, mut bias) = (zeros(&self.value), self.bias.as_ref().map(zeros));
+        let mut sink = match &self.sink {
+            Some(Sink::Learned(logits)) => Some(zeros(logits)),
+            _ => None,
+        };
 
         for [b, h, i, _] in indices([batch, heads, queries, 1]) {
             let g = self.kv_head(h);
             let seen = self.seen([b, h, i]);
             let scored: Vec<_> = seen.iter().map(|&j| self.score([b, h, i, j])).collect();
             let scores: Vec<_> = scored.iter().map(|&(score, _)| score).collect();
-            let (mut weights, _) = softmax(&scores, epsilon);
+            let (mut weights, sink_weight, _) = self.softmax(h, &scores, epsilon);
             let values = 0..self.value.dims()[3];
             let is_finite = |j: usize| values.clone().all(|e| self.value[[b, g, j, e]].is_finite());
             if !seen.iter().all(|&j| is_finite(j)) {
@@ -223,6 +277,9 @@ impl Problem {
 
             let mean: Approx = weights.iter().zip(&d_weights).map(|(&w, &g)| w * g).sum();
             let d_lse = Approx::exact(upstream.log_sum_exp[[b, h, i, 0]]);
+            if let Some(sink) = &mut sink {
+                sink[[0, h, 0, 0]] += sink_weight * (d_lse - mean);
+            }
             for (n, &j) in seen.iter().enumerate() {
                 let d_score = weights[n] * (d_weights[n] - mean + d_lse);
                 if let Some(bias) = &mut bias {
@@ -235,6 +292,6 @@ impl Problem {
                 }
             }
         }
-        Gradients { query, key, value, bias }
+        Gradients { query, key, value, bias, sink }
     }
 }

@@ -26,6 +26,9 @@ pub struct Options {
     pub shapes: usize,
     /// The largest size of an axis other than the heads; at least 7, else it is taken as 7.
     pub max_size: usize,
+    /// The largest number of queries and keys, where that is more than `max_size`. Sizes then lie at
+    /// and around those by which kernels cut, and there are few batch rows and heads.
+    pub max_steps: usize,
     /// Of the device's arithmetic: the distance from 1 to the next number. Products in TF32, as
     /// tensor cores take them, have 2⁻¹⁰.
     pub epsilon: f64,
@@ -34,7 +37,14 @@ pub struct Options {
 impl Default for Options {
     /// Few shapes, and small ones, so that a device that compiles kernels is done in minutes.
     fn default() -> Self {
-        Self { cases: 16, seed: 0, shapes: 4, max_size: 9, epsilon: f64::from(f32::EPSILON) }
+        Self {
+            cases: 16,
+            seed: 0,
+            shapes: 4,
+            max_size: 9,
+            max_steps: 9,
+            epsilon: f64::from(f32::EPSILON),
+        }
     }
 }
 
@@ -73,7 +83,12 @@ impl Rule {
 
 /// The shapes that all cases share, the smallest first: that is where failures shrink to.
 fn sizes(options: &Options) -> Vec<Sizes> {
-    let strategy = Sizes::up_to(options.max_size.max(SMALLEST_MAX_SIZE));
+    let max_size = options.max_size.max(SMALLEST_MAX_SIZE);
+    let strategy = if options.max_steps > max_size {
+        Sizes::long(max_size, options.max_steps).boxed()
+    } else {
+        Sizes::up_to(max_size).boxed()
+    };
     let mut runner = runner(options, "sizes");
     let mut draw = || strategy.new_tree(&mut runner).expect("nothing is rejected").current();
     let mut sizes: Vec<_> = (0..options.shapes.max(1)).map(|_| draw()).collect();

@@ -2,9 +2,9 @@
 
 use super::array::Array;
 use super::attention::Attention;
-use super::oracle::{Answer, Cotangents, Problem};
+use super::oracle::{self, Answer, Cotangents, Problem};
 use super::verdict::{Verdict, compare};
-use crate::{AttendOptions, Attended};
+use crate::{AttendOptions, Attended, Sink};
 use burn::tensor::{Device, Tensor};
 
 /// What is checked.
@@ -59,11 +59,10 @@ impl Subject<'_> {
             let found = self.gradients(problem, upstream, entry)?;
             let expected = problem.gradients(&entry.reached_by(upstream), self.epsilon);
             let parts = [expected.query, expected.key, expected.value].into_iter();
-            found.iter().zip(parts.chain(expected.bias)).try_for_each(
-                |((part, found), expected)| {
-                    compare(&format!("{}: d {part}", entry.name()), found, &expected, self.epsilon)
-                },
-            )
+            let parts = parts.chain(expected.bias).chain(expected.sink);
+            found.iter().zip(parts).try_for_each(|((part, found), expected)| {
+                compare(&format!("{}: d {part}", entry.name()), found, &expected, self.epsilon)
+            })
         })
     }
 
@@ -110,10 +109,14 @@ impl Subject<'_> {
     }
 
     fn call(&self, problem: &Problem, inputs: &Inputs, entry: Entry) -> Output {
-        let Inputs { query, key, value, bias } = inputs.clone();
+        let Inputs { query, key, value, bias, sink } = inputs.clone();
         let (attention, mask) = (self.attention, &problem.mask);
         let Problem { scale, softcap, dropout, .. } = *problem;
-        let options = AttendOptions { scale, softcap, bias, dropout };
+        let sink = problem.sink.as_ref().map(|_| match sink {
+            None => Sink::Zero,
+            Some(logits) => Sink::Learned(logits.flatten(0, 3)),
+        });
+        let options = AttendOptions { scale, softcap, bias, sink, dropout };
         match entry {
             Entry::Attend => {
                 let context = attention.attend(query, key, value, mask, &options);
@@ -162,6 +165,8 @@ struct Inputs {
     key: Tensor<4>,
     value: Tensor<4>,
     bias: Option<Tensor<4>>,
+    /// `[1, heads, 1, 1]`
+    sink: Option<Tensor<4>>,
 }
 
 impl Inputs {
@@ -171,6 +176,10 @@ impl Inputs {
             key: problem.key.tensor(device),
             value: problem.value.tensor(device),
             bias: problem.bias.as_ref().map(|bias| bias.tensor(device)),
+            sink: match &problem.sink {
+                Some(oracle::Sink::Learned(logits)) => Some(logits.tensor(device)),
+                _ => None,
+            },
         }
     }
 
@@ -180,12 +189,15 @@ impl Inputs {
             key: self.key.require_grad(),
             value: self.value.require_grad(),
             bias: self.bias.map(Tensor::require_grad),
+            sink: self.sink.map(Tensor::require_grad),
         }
     }
 
     fn named(self) -> Vec<(&'static str, Tensor<4>)> {
         let inputs = [("query", self.query), ("key", self.key), ("value", self.value)];
-        inputs.into_iter().chain(self.bias.map(|bias| ("bias", bias))).collect()
+        let bias = self.bias.map(|bias| ("bias", bias));
+        let sink = self.sink.map(|sink| ("sink", sink));
+        inputs.into_iter().chain(bias).chain(sink).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::MaskError;
 use super::pattern::{Pattern, first_matrix_row};
-use super::{AttentionShape, Tile, cells};
+use super::{AttentionShape, Tile, bits, cells, tile};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -92,8 +92,15 @@ impl Pattern for Blocks {
             positions.start / self.size..positions.end.div_ceil(self.size)
         };
         let cols = touched(&cols);
-        let blocks = self.visible[touched(&rows)].iter().flat_map(|row| &row[cols.clone()]);
-        Tile::of(blocks.copied())
+        tile::of(self.visible[touched(&rows)].iter().map(|row| &row[cols.clone()]))
+    }
+
+    fn bits(&self, shape: &AttentionShape, _b: usize, _h: usize, i: usize, first: usize) -> u64 {
+        let blocks = &self.visible[self.row(shape, i) / self.size];
+        let touched = first / self.size..(first + 64).div_ceil(self.size).min(self.cols);
+        let visible = touched.filter(|&block| blocks[block]);
+        let keys = |block: usize| block * self.size..(block + 1) * self.size;
+        visible.fold(0, |all, block| all | bits::of_run(keys(block), first))
     }
 }
 

@@ -31,6 +31,10 @@ impl Pattern for Constant {
     ) -> Tile {
         if self.0 { Tile::Full } else { Tile::Empty }
     }
+
+    fn bits(&self, _shape: &AttentionShape, _b: usize, _h: usize, _i: usize, _first: usize) -> u64 {
+        if self.0 { u64::MAX } else { 0 }
+    }
 }
 
 impl fmt::Display for Constant {

@@ -52,6 +52,20 @@ impl Pattern for Dilated {
             Tile::Partial
         }
     }
+
+    fn bits(&self, shape: &AttentionShape, _b: usize, _h: usize, i: usize, first: usize) -> u64 {
+        let nearest = (shape.position(i) - first as isize).rem_euclid(self.step());
+        if nearest >= 64 {
+            return 0;
+        }
+        // Bits 0, step, 2 step, …: each round doubles their number.
+        let (mut bits, mut reach) = (1_u64, self.0.get());
+        while reach < 64 {
+            bits |= bits << reach;
+            reach *= 2;
+        }
+        bits << nearest
+    }
 }
 
 impl fmt::Display for Dilated {

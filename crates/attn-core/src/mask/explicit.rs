@@ -2,7 +2,7 @@
 
 use super::error::MaskError;
 use super::pattern::{Pattern, first_matrix_row, fixed};
-use super::{AttentionShape, Tile, cells};
+use super::{AttentionShape, Tile, bits, cells, tile};
 use burn::tensor::{Bool, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -94,7 +94,7 @@ impl Pattern for Explicit {
         row.copy_from_slice(&self.row(shape, b, h, i)[..len]);
     }
 
-    /// Exact, by reading the tile until both a visible and a hidden pair are found.
+    /// Exact, by reading the tile until both visible and hidden pairs are found.
     fn tile(
         &self,
         shape: &AttentionShape,
@@ -107,7 +107,20 @@ impl Pattern for Explicit {
             all @ [_] => all,
             row => &row[cols.clone()],
         };
-        Tile::of(rows.flat_map(row).copied())
+        tile::of(rows.map(row))
+    }
+
+    fn bits(&self, shape: &AttentionShape, b: usize, h: usize, i: usize, first: usize) -> u64 {
+        match self.row(shape, b, h, i) {
+            [all] => {
+                if *all {
+                    u64::MAX
+                } else {
+                    0
+                }
+            }
+            row => bits::of_cells(&row[first..]),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ impl Mask {
         self.dims(shape)
     }
 
-    fn dims(&self, shape: &AttentionShape) -> [usize; 4] {
+    /// [`lowered_dims`](Self::lowered_dims) of a shape that is known to fit.
+    pub(super) fn dims(&self, shape: &AttentionShape) -> [usize; 4] {
         match self.node() {
             Node::Pattern(pattern) => pattern.dims(shape),
             Node::Not(mask) => mask.dims(shape),

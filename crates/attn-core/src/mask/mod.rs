@@ -55,7 +55,9 @@
 
 mod algebra;
 mod art;
+mod bits;
 mod blocks;
+mod bound;
 mod cells;
 mod constant;
 mod dilated;
@@ -73,6 +75,7 @@ mod visible;
 mod window;
 
 pub use art::Art;
+pub use attn_kernels::Tile;
+pub use bound::Bound;
 pub use kind::Mask;
 pub use shape::AttentionShape;
-pub use tile::Tile;

@@ -1,6 +1,6 @@
 //! What a kind of mask must know of itself; all else follows from it.
 
-use super::{AttentionShape, Tile};
+use super::{AttentionShape, Tile, bits};
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -35,6 +35,10 @@ pub(super) trait Pattern: Display {
         rows: Range<usize>,
         cols: Range<usize>,
     ) -> Tile;
+
+    /// What query `i` sees of 64 keys: bit `k` is set iff it sees key `first + k`. Where there is no
+    /// such key, the bit may be anything.
+    fn bits(&self, shape: &AttentionShape, b: usize, h: usize, i: usize, first: usize) -> u64;
 }
 
 /// A pattern in which the keys that a query sees are neighbours.
@@ -102,6 +106,10 @@ impl<R: Runs> Pattern for R {
         } else {
             Tile::Empty
         }
+    }
+
+    fn bits(&self, shape: &AttentionShape, b: usize, _h: usize, i: usize, first: usize) -> u64 {
+        bits::of_run(self.run(shape, b, i), first)
     }
 }
 

@@ -2,53 +2,43 @@
 
 use super::kind::Node;
 use super::{AttentionShape, Mask};
-use std::ops::{Not, Range};
+use attn_kernels::Tile;
+use std::ops::Range;
 
-/// How much of a tile, some rows and columns of the score matrix, is visible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tile {
-    /// Nothing: need not be computed.
-    Empty,
-    /// Everything: need not be masked.
-    Full,
-    /// Some of it, or unknown: needs a look at each pair.
-    Partial,
+/// Class of these rows of pairs; stops at the first that settles it.
+pub(super) fn of<'a>(rows: impl Iterator<Item = &'a [bool]>) -> Tile {
+    let (mut shown, mut hidden) = (false, false);
+    for row in rows {
+        // Without a stop inside of the row, so that the compiler takes many pairs at a time.
+        shown |= row.iter().fold(false, |any, &visible| any | visible);
+        hidden |= row.iter().fold(false, |any, &visible| any | !visible);
+        if shown && hidden {
+            return Tile::Partial;
+        }
+    }
+    if shown { Tile::Full } else { Tile::Empty }
 }
 
-impl Tile {
-    /// Class of these pairs; stops at the first that differs.
-    pub(super) fn of(mut visible: impl Iterator<Item = bool>) -> Self {
-        match visible.next() {
-            Some(first) if visible.any(|other| other != first) => Self::Partial,
-            Some(true) => Self::Full,
-            _ => Self::Empty,
-        }
-    }
-
-    /// Class of the pairs in both; `Partial` and `Partial` may be anything.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Empty, _) | (_, Self::Empty) => Self::Empty,
-            (Self::Full, Self::Full) => Self::Full,
-            _ => Self::Partial,
-        }
-    }
-
-    /// Class of the pairs in either.
-    fn or(self, other: Self) -> Self {
-        !(!self).and(!other)
+/// Class of the pairs in both; `Partial` and `Partial` may be anything.
+fn and(left: Tile, right: Tile) -> Tile {
+    match (left, right) {
+        (Tile::Empty, _) | (_, Tile::Empty) => Tile::Empty,
+        (Tile::Full, Tile::Full) => Tile::Full,
+        _ => Tile::Partial,
     }
 }
 
-impl Not for Tile {
-    type Output = Self;
+/// Class of the pairs in either.
+fn or(left: Tile, right: Tile) -> Tile {
+    not(and(not(left), not(right)))
+}
 
-    fn not(self) -> Self {
-        match self {
-            Self::Empty => Self::Full,
-            Self::Full => Self::Empty,
-            Self::Partial => Self::Partial,
-        }
+/// Class of the same pairs, each turned over.
+fn not(tile: Tile) -> Tile {
+    match tile {
+        Tile::Empty => Tile::Full,
+        Tile::Full => Tile::Empty,
+        Tile::Partial => Tile::Partial,
     }
 }
 
@@ -120,7 +110,7 @@ impl Mask {
     }
 
     /// [`tile`](Self::tile) of what is known to fit and to hold pairs.
-    fn classify(
+    pub(super) fn classify(
         &self,
         shape: &AttentionShape,
         b: usize,
@@ -131,9 +121,9 @@ impl Mask {
         let tile = |mask: &Mask| mask.classify(shape, b, h, rows.clone(), cols.clone());
         match self.node() {
             Node::Pattern(pattern) => pattern.tile(shape, b, h, rows, cols),
-            Node::Not(mask) => !tile(mask),
-            Node::And(masks) => masks.iter().map(tile).fold(Tile::Full, Tile::and),
-            Node::Or(masks) => masks.iter().map(tile).fold(Tile::Empty, Tile::or),
+            Node::Not(mask) => not(tile(mask)),
+            Node::And(masks) => masks.iter().map(tile).fold(Tile::Full, and),
+            Node::Or(masks) => masks.iter().map(tile).fold(Tile::Empty, or),
         }
     }
 }

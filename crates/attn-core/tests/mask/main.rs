@@ -2,6 +2,7 @@
 
 mod algebra;
 mod art;
+mod bits;
 mod chunks;
 mod file;
 mod kinds;

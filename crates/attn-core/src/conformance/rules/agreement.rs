@@ -10,11 +10,11 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
     let problem = case.problem();
     subject.check_answer(&problem)?;
 
-    // Alignment of scores of any origin is attention of which the scores are all bias.
+    // Alignment of scores of any origin is attention of which the scores are all bias; without a sink.
     let scores = case.noise("scores").array(case.sizes.pairs());
     let query = Array::filled(problem.query.dims(), 0.0);
     let bias = Some(scores.clone());
-    let problem = Problem { query, scale: Some(1.0), softcap: None, bias, ..problem };
+    let problem = Problem { query, scale: Some(1.0), softcap: None, bias, sink: None, ..problem };
     let expected = problem.answer(subject.epsilon);
     subject.align(&problem, &scores).compare("align", &expected, subject.epsilon)
 }

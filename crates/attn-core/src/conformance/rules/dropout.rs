@@ -30,7 +30,7 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
 /// than `t` away from 1 with a probability of at most `2 exp(-n t² / 2)`; here 10⁻⁹.
 fn unbiased(subject: &Subject, case: &Case) -> Verdict {
     let pairs = case.sizes.pairs();
-    let plain = Case { bias: None, mask: Mask::open(), ..case.clone() }.problem();
+    let plain = Case { bias: None, sink: None, mask: Mask::open(), ..case.clone() }.problem();
     let query = Array::filled(plain.query.dims(), 0.0);
     let value = Array::filled(plain.value.dims(), 1.0);
     let plain = Problem { query, value, ..plain };

@@ -2,7 +2,7 @@
 
 use crate::Mask;
 use crate::conformance::array::Array;
-use crate::conformance::cases::Case;
+use crate::conformance::cases::{Case, Sizes};
 use crate::conformance::oracle::Cotangents;
 use crate::conformance::subject::{Entry, Subject};
 use crate::conformance::verdict::Verdict;
@@ -26,14 +26,23 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
     subject.check_answer(&some)?;
     subject.check_gradients(&some, &upstream)?;
 
-    // No gradient passes through an empty row, however large it is above.
+    // Keys that do not exist are seen by nobody. Nothing depends on them, so there are no gradients.
+    let sizes = Sizes { keys: 0, ..case.sizes };
+    let keyless = Case { sizes, mask: Mask::causal(), ..case.clone() }.problem();
+    subject.check_answer(&keyless).map_err(|error| format!("no keys: {error}"))?;
+
+    // No gradient passes through an empty row, however large it is above; but one of the log-sum-exp
+    // does if there is a sink, because it is the sink's.
     let louder = |array: &Array<f64>| {
         Array::from_fn(array.dims(), |at| if empty[at] { 1e30 } else { array[at] })
     };
     let loud = Cotangents {
         context: louder(&upstream.context),
         weights: louder(&upstream.weights),
-        log_sum_exp: louder(&upstream.log_sum_exp),
+        log_sum_exp: match some.sink {
+            None => louder(&upstream.log_sum_exp),
+            Some(_) => upstream.log_sum_exp.clone(),
+        },
     };
     for entry in Entry::ALL {
         let quiet = subject.gradients(&some, &upstream, entry)?;

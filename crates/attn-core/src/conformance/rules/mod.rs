@@ -10,6 +10,7 @@ mod gradients;
 mod leaks;
 mod magnitudes;
 mod polarity;
+mod sink;
 mod softcap;
 mod weights;
 
@@ -29,7 +30,7 @@ pub struct Rule {
 }
 
 /// All rules, the simplest first.
-pub static RULES: [Rule; 12] = [
+pub static RULES: [Rule; 13] = [
     Rule {
         name: "agreement",
         law: "every entry point answers what attention is",
@@ -57,7 +58,7 @@ pub static RULES: [Rule; 12] = [
     },
     Rule {
         name: "weights",
-        law: "weights are those before dropout, sum to 1 or 0, and match the log-sum-exp",
+        law: "weights are those before dropout, sum to 1 less the sink's, and match the log-sum-exp",
         check: weights::check,
     },
     Rule {
@@ -74,6 +75,11 @@ pub static RULES: [Rule; 12] = [
         name: "soft-cap",
         law: "the cap acts on the scaled score, before bias and mask",
         check: softcap::check,
+    },
+    Rule {
+        name: "sink",
+        law: "a sink is one more score, of the value 0; context 0 if no key is seen beside it",
+        check: sink::check,
     },
     Rule {
         name: "dropout",

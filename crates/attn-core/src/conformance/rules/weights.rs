@@ -1,4 +1,5 @@
-//! Rule 5: weights are those before dropout, and each row sums to one or to nothing.
+//! Rule 5: weights are those before dropout, and each row sums to one, less what a sink has of it,
+//! or to nothing.
 
 use crate::conformance::array::{At, indices};
 use crate::conformance::cases::Case;
@@ -12,6 +13,7 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
     let weights = found.weights.expect("the entry returns weights");
     let lse = found.log_sum_exp.expect("the entry returns a log-sum-exp");
 
+    let expected = problem.answer(subject.epsilon);
     let weight = |at: At| f64::from(weights[at]);
     for [b, h, i, _] in indices([batch, heads, queries, 1]) {
         let row = |j| [b, h, i, j];
@@ -20,15 +22,16 @@ pub fn check(subject: &Subject, case: &Case) -> Verdict {
         }
         let sum: f64 = (0..keys).map(|j| weight(row(j))).sum();
         let sees = (0..keys).any(|j| problem.visible[row(j)]);
+        let sink = expected.sink_weight[[b, h, i, 0]];
+        let share = if sees { 1.0 - sink.value } else { 0.0 };
         // One division for each weight, and half an epsilon for each term of the sum they share.
-        let tolerance = (4.0 + 0.5 * keys as f64) * subject.epsilon;
-        if (sum - f64::from(u8::from(sees))).abs() > tolerance {
-            return Err(format!("weights of row {:?} sum to {sum}", [b, h, i]));
+        let division = (4.0 + 0.5 * keys as f64) * subject.epsilon;
+        if (sum - share).abs() > division + sink.tolerance(subject.epsilon) {
+            return Err(format!("weights of row {:?} sum to {sum}, not {share}", [b, h, i]));
         }
     }
 
     // What weights and log-sum-exp say of a score, w = exp(s - lse), is one thing.
-    let expected = problem.answer(subject.epsilon);
     for (at, w) in expected.weights.iter() {
         let [b, h, i, _] = at;
         let row = [b, h, i, 0];

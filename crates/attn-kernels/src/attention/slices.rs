@@ -1,0 +1,191 @@
+//! From the tensors of a processor backend to the slices that the kernels take, and back.
+
+use super::Options;
+use super::fallback;
+use super::ops::{Gradients, Inputs, Maybe};
+use super::precision::{Storage, cast, compute_dtype, widen};
+use super::sizes::Sizes;
+use crate::cpu::{self, Output, Problem, Real, View};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{DType, Element, TensorData};
+
+/// Where the elements of a tensor are.
+pub(super) struct Memory<'a, T> {
+    /// From the element at index 0 of each dimension on.
+    pub(super) data: &'a [T],
+    /// For each dimension; negative after a flip.
+    pub(super) strides: Vec<isize>,
+}
+
+/// A backend whose tensors are slices.
+pub(super) trait Slices<T>: Backend {
+    /// The memory of a tensor of elements `T`, if it is one slice in which they all come after the
+    /// first.
+    fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, T>>;
+
+    /// The tensor with its elements in order.
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+pub(super) fn forward<B: Slices<f32> + Slices<f64>>(
+    inputs: Inputs<B>,
+    options: &Options,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let storage = inputs.query.dtype();
+    if Sizes::of(&inputs).is_empty() {
+        return fallback::forward(inputs, options);
+    }
+    let inputs = widen(inputs);
+    let (context, statistics) = match inputs.query.dtype() {
+        DType::F32 => forward_as::<B, f32>(inputs, options),
+        DType::F64 => forward_as::<B, f64>(inputs, options),
+        _ => fallback::forward(inputs, options),
+    };
+    (cast::<B>(context, storage), statistics)
+}
+
+pub(super) fn backward<B: Slices<f32> + Slices<f64>>(
+    inputs: Inputs<B>,
+    saved: fallback::Saved<B>,
+    bias_gradient: bool,
+    options: &Options,
+) -> Gradients<B> {
+    if Sizes::of(&inputs).is_empty() {
+        return fallback::backward(inputs, saved, bias_gradient, options);
+    }
+    let storage = Storage::of(&inputs);
+    let dtype = compute_dtype(inputs.query.dtype());
+    let inputs = widen(inputs);
+    let saved = fallback::Saved {
+        context: cast::<B>(saved.context, dtype),
+        grad_context: saved.grad_context.map(|gradient| cast::<B>(gradient, dtype)),
+        ..saved
+    };
+    let gradients = match dtype {
+        DType::F32 => backward_as::<B, f32>(inputs, saved, bias_gradient, options),
+        DType::F64 => backward_as::<B, f64>(inputs, saved, bias_gradient, options),
+        _ => fallback::backward(inputs, saved, bias_gradient, options),
+    };
+    storage.narrow(gradients)
+}
+
+fn forward_as<B: Slices<T>, T: Real + Element>(
+    inputs: Inputs<B>,
+    options: &Options,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let device = inputs.query.device();
+    let [batch, heads, queries, _] = inputs.query.shape().dims();
+    let inputs = in_rows::<B, T>(inputs);
+    let (context, statistics) = cpu::forward(&problem::<B, T>(&inputs, options));
+    let statistics = TensorData::new(statistics, [2, batch, heads, queries]);
+    (tensor::<B, T>(context, &device), B::float_from_data(statistics, &device))
+}
+
+fn backward_as<B: Slices<T>, T: Real + Element>(
+    inputs: Inputs<B>,
+    saved: fallback::Saved<B>,
+    bias_gradient: bool,
+    options: &Options,
+) -> Gradients<B> {
+    let device = inputs.query.device();
+    let inputs = in_rows::<B, T>(inputs);
+    let context = with_rows::<B, T>(saved.context);
+    let statistics = in_order::<B, T>(saved.statistics);
+    let grad_context: Maybe<B> = saved.grad_context.map(with_rows::<B, T>);
+    let grad_log_sum_exp: Maybe<B> = saved.grad_log_sum_exp.map(in_order::<B, T>);
+    let saved = cpu::Saved {
+        context: view::<B, T>(&context),
+        statistics: slice::<B, T>(&statistics),
+        grad_context: grad_context.as_ref().map(view::<B, T>),
+        grad_log_sum_exp: grad_log_sum_exp.as_ref().map(slice::<B, T>),
+        bias_gradient,
+    };
+    let gradients = cpu::backward(&problem::<B, T>(&inputs, options), &saved);
+    let like = |data: Option<Vec<T>>, input: &Maybe<B>| match (data, input) {
+        (Some(data), Maybe::Present(tensor)) => {
+            Maybe::Present(B::float_from_data(TensorData::new(data, tensor.shape()), &device))
+        }
+        _ => Maybe::Absent,
+    };
+    Gradients {
+        query: tensor::<B, T>(gradients.query, &device),
+        key: tensor::<B, T>(gradients.key, &device),
+        value: tensor::<B, T>(gradients.value, &device),
+        bias: like(gradients.bias, &inputs.bias),
+        sink: like(gradients.sink, &inputs.sink),
+    }
+}
+
+/// What the kernel is asked, of inputs that are [in rows](in_rows).
+fn problem<'a, B: Slices<T>, T>(inputs: &'a Inputs<B>, options: &'a Options) -> Problem<'a, T> {
+    Problem {
+        query: view::<B, T>(&inputs.query),
+        key: view::<B, T>(&inputs.key),
+        value: view::<B, T>(&inputs.value),
+        bias: inputs.bias.as_ref().map(view::<B, T>),
+        sink: inputs.sink.as_ref().map(slice::<B, T>),
+        options,
+    }
+}
+
+/// Copies what the kernel cannot read as it is.
+fn in_rows<B: Slices<T>, T>(inputs: Inputs<B>) -> Inputs<B> {
+    Inputs {
+        query: with_rows::<B, T>(inputs.query),
+        key: with_rows::<B, T>(inputs.key),
+        value: with_rows::<B, T>(inputs.value),
+        bias: inputs.bias.map(with_rows::<B, T>),
+        sink: inputs.sink.map(in_order::<B, T>),
+    }
+}
+
+/// The tensor, copied if the elements of its rows are not next to each other, or a dimension runs
+/// backwards.
+fn with_rows<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = tensor.shape();
+    let last = shape.num_dims() - 1;
+    let readable = B::memory(&tensor).is_some_and(|memory| {
+        let strides = || memory.strides.iter().zip(shape.iter()).filter(|(_, size)| **size > 1);
+        strides().all(|(&stride, _)| stride >= 0) && (shape[last] == 1 || memory.strides[last] == 1)
+    });
+    if readable { tensor } else { B::contiguous(tensor) }
+}
+
+/// The tensor, copied if its elements are not all next to each other.
+fn in_order<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = tensor.shape();
+    let ordered = B::memory(&tensor).is_some_and(|memory| {
+        let mut expected = 1;
+        shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
+            let right = size == 1 || stride == expected;
+            expected *= size as isize;
+            right
+        })
+    });
+    if ordered { tensor } else { B::contiguous(tensor) }
+}
+
+/// Of a tensor that is [with rows](with_rows).
+fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
+    let shape = tensor.shape().dims::<4>();
+    let Memory { data, strides } = memory::<B, T>(tensor);
+    // The stride of a single index means nothing, and backends write there what they like.
+    let stride = |dim: usize| if shape[dim] == 1 { 0 } else { strides[dim].unsigned_abs() };
+    View { data, shape, strides: std::array::from_fn(stride) }
+}
+
+/// Of a tensor that is [in order](in_order).
+fn slice<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
+    &memory::<B, T>(tensor).data[..tensor.shape().num_elements()]
+}
+
+fn memory<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> Memory<'_, T> {
+    B::memory(tensor).expect("a tensor that was made readable is readable")
+}
+
+fn tensor<B: Backend, T: Element>(output: Output<T>, device: &B::Device) -> FloatTensor<B> {
+    let shape = output.shape_in_memory();
+    let tensor = B::float_from_data(TensorData::new(output.data, shape), device);
+    if output.heads_inside { B::float_swap_dims(tensor, 1, 2) } else { tensor }
+}

@@ -1,0 +1,38 @@
+//! Attention on slices of memory: what the processor backends call.
+
+mod backward;
+mod careful;
+mod cells;
+mod forward;
+mod pack;
+mod problem;
+mod product;
+mod schedule;
+mod scores;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use problem::{Gradients, Output, Problem, Saved, View};
+pub(crate) use simd::Real;
+
+/// The context, and the statistics `[2, batch, heads, queries]`, contiguous: log-sum-exp, and what
+/// rounding has left of it.
+pub(crate) fn forward<T: Real>(problem: &Problem<T>) -> (Output<T>, Vec<T>) {
+    forward::forward(simd::isa(), problem).unwrap_or_else(|| careful::forward(problem))
+}
+
+/// The gradients of what a problem is made of.
+pub(crate) fn backward<T: Real>(problem: &Problem<T>, saved: &Saved<T>) -> Gradients<T> {
+    let gradients = backward::backward(simd::isa(), problem, saved);
+    gradients.unwrap_or_else(|| careful::backward(problem, saved))
+}
+
+/// Name of the instruction set that the processor's kernels use for f32: `avx512`, `avx2`, or
+/// `portable`, which is what the compiler makes of plain Rust.
+///
+/// It is the best that the processor has, or the one that the environment variable
+/// `ATTN_KERNELS_ISA` names as it is when first asked, if the processor has that.
+pub fn instruction_set() -> &'static str {
+    simd::isa().name()
+}

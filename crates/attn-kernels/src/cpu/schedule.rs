@@ -1,0 +1,58 @@
+//! Tasks on the threads of the current pool.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Does `tasks` in some order, each by one of the pool's threads, with a scratch space of its own.
+///
+/// Tasks with low numbers are begun first. `work` is about how many operations all of them take:
+/// little is done at once on the calling thread, which is quicker than to wake another.
+pub(super) fn each<T>(
+    tasks: usize,
+    work: usize,
+    scratch: impl Fn() -> T + Sync,
+    task: impl Fn(&mut T, usize) + Sync,
+) {
+    /// What a processor does in the time that it takes to wake a thread.
+    const WAKE: usize = 1 << 20;
+
+    let threads = rayon::current_num_threads().min(tasks);
+    if threads < 2 || work < WAKE {
+        let mut scratch = scratch();
+        (0..tasks).for_each(|index| task(&mut scratch, index));
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut own = None;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= tasks {
+                return;
+            }
+            task(own.get_or_insert_with(&scratch), index);
+        }
+    };
+    rayon::scope(|scope| {
+        (1..threads).for_each(|_| scope.spawn(|_| worker()));
+        worker();
+    });
+}
+
+/// A place that tasks write to, each in parts of it that are its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared<T>(pub *mut T);
+
+// SAFETY: what is written through it is `Send`, and who writes promises to write alone.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: likewise.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// The offset must be within what is shared.
+    #[inline(always)]
+    pub unsafe fn at(self, offset: usize) -> *mut T {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.add(offset) }
+    }
+}
