@@ -21,6 +21,20 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
 }
 
+/// Bytes that a process can still have without swapping; `None` where the system does not say.
+pub fn available_memory() -> Option<u64> {
+    kibibytes("/proc/meminfo", "MemAvailable")
+}
+
+/// Most bytes that this process has had resident at once; `None` where the system does not say.
+pub fn peak_memory() -> Option<u64> {
+    kibibytes("/proc/self/status", "VmHWM")
+}
+
+fn kibibytes(path: &str, key: &str) -> Option<u64> {
+    Some(field(path, key)?.split(' ').next()?.parse::<u64>().ok()? * 1024)
+}
+
 /// The value of the first line `key : value` of a file.
 fn field(path: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;

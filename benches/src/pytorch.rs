@@ -3,23 +3,19 @@
 
 use crate::contest::{Side, SideError, Work};
 use crate::machine;
+use crate::process::{self, Script};
 use crate::setting::Setting;
 use serde::Deserialize;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/pytorch.py");
+const SCRIPT: &str = "pytorch.py";
 
-/// The process, ready for work. It ends when its standard input closes.
+/// The process, ready for work.
 #[derive(Debug)]
 pub struct Pytorch {
     greeting: Greeting,
-    process: Child,
-    /// `None` once it has been closed.
-    requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    script: Script,
 }
 
 /// The first line of the script.
@@ -38,7 +34,7 @@ impl Pytorch {
     pub fn start(python: &Path, setting: &Setting) -> Result<Self, SideError> {
         let failed = |reason: String| SideError {
             side: "PyTorch".into(),
-            reason: format!("`{} {SCRIPT}`: {reason}", python.display()),
+            reason: format!("`{} {}`: {reason}", python.display(), process::path(SCRIPT)),
         };
         let arguments = serde_json::json!({
             "setting": setting,
@@ -47,20 +43,11 @@ impl Pytorch {
             "weight_decay": Setting::WEIGHT_DECAY,
             "epsilon": Setting::EPSILON,
         });
-        let mut process = Command::new(python)
-            .arg(SCRIPT)
-            .arg(arguments.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
+        let (script, line) = Script::start(python, SCRIPT, &arguments.to_string())
             .map_err(|source| failed(source.to_string()))?;
-        let requests = process.stdin.take();
-        let mut answers = BufReader::new(process.stdout.take().expect("stdout was piped"));
-        let mut line = String::new();
-        answers.read_line(&mut line).map_err(|source| failed(source.to_string()))?;
         let greeting = serde_json::from_str(&line)
             .map_err(|_| failed("ended before it was ready; its message is above".into()))?;
-        Ok(Self { greeting, process, requests, answers })
+        Ok(Self { greeting, script })
     }
 
     fn failed(&self, reason: impl ToString) -> SideError {
@@ -68,16 +55,10 @@ impl Pytorch {
     }
 
     fn ask(&mut self, work: Work) -> std::io::Result<String> {
-        let word = match work {
+        self.script.ask(match work {
             Work::Train => "train",
             Work::Forward => "forward",
-        };
-        let requests = self.requests.as_mut().expect("open until dropped");
-        writeln!(requests, "{word}")?;
-        requests.flush()?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        Ok(answer)
+        })
     }
 }
 
@@ -97,13 +78,5 @@ impl Side for Pytorch {
         seconds
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .ok_or_else(|| self.failed(format!("answered {answer:?} instead of seconds")))
-    }
-}
-
-impl Drop for Pytorch {
-    fn drop(&mut self) {
-        self.requests = None;
-        // Its exit status says nothing that the answers did not.
-        let _ = self.process.wait();
     }
 }

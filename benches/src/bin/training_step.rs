@@ -9,7 +9,7 @@ use attn_benches::pytorch::Pytorch;
 use attn_benches::report::{Report, ReportError};
 use attn_benches::setting::Setting;
 use attn_benches::table::{Row, Table};
-use attn_benches::{burn_layers, machine, ours};
+use attn_benches::{burn_layers, command, machine, ours};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -97,7 +97,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     })?;
     let names: Vec<String> = sides.iter().map(|side| side.name()).collect();
     let table = Table {
-        command: command(),
+        command: command::line("training_step"),
         machine: machine::describe(),
         device: name.to_string(),
         rows: Row::all(&names, &times, setting.tokens()),
@@ -123,20 +123,4 @@ fn check_same_model(sides: &[Box<dyn Side>]) -> Result<(), Failure> {
             found: other.parameters(),
         }),
     }
-}
-
-/// The command that prints this table again.
-fn command() -> String {
-    let mut words = vec!["cargo run --release -p attn-benches".to_string()];
-    let (default, others): (Vec<&str>, Vec<&str>) =
-        device::names().into_iter().partition(|name| *name == "ndarray");
-    if default.is_empty() {
-        words.push("--no-default-features".into());
-    }
-    if !others.is_empty() {
-        words.push(format!("--features {}", others.join(",")));
-    }
-    words.push("--bin training_step --".into());
-    words.extend(std::env::args().skip(1));
-    words.join(" ")
 }

@@ -133,10 +133,11 @@ fn grad_sink<T: Real>(sink: &[T], shape: &Shape, saved: &Saved<T>, delta: &[T]) 
             return T::ZERO;
         }
         for b in 0..batch {
-            for row in (b * heads + h) * queries..(b * heads + h + 1) * queries {
-                let [lse, remainder] = saved.log_sum_exp(row);
+            let first = (b * heads + h) * queries;
+            for (i, &delta) in delta[first..first + queries].iter().enumerate() {
+                let [lse, remainder] = saved.log_sum_exp(first + i);
                 let weight = (((sink - lse) - remainder) * T::LOG2_E).exp2();
-                sum -= (weight * delta[row]).to_f64();
+                sum -= (weight * delta).to_f64();
             }
         }
         T::from_f64(sum)

@@ -73,11 +73,11 @@ pub(super) fn backward<T: Real>(problem: &Problem<T>, saved: &Saved<T>) -> Gradi
                 if let Some(gradients) = saved.grad_log_sum_exp {
                     delta = delta - gradients[index];
                 }
-                if let (Some(sinks), Some(to)) = (problem.sink, &mut sink) {
-                    if sinks[h] > T::NEG_INFINITY {
-                        to[h] +=
-                            exp((sinks[h] - row.log_sum_exp) - row.remainder) * (T::ZERO - delta);
-                    }
+                if let (Some(sinks), Some(to)) = (problem.sink, &mut sink)
+                    && sinks[h] > T::NEG_INFINITY
+                {
+                    let weight = exp((sinks[h] - row.log_sum_exp) - row.remainder);
+                    to[h] += weight * (T::ZERO - delta);
                 }
                 for seen in &row.seen {
                     let j = seen.key;

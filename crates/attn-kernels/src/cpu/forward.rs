@@ -449,11 +449,21 @@ impl<T: Real> Task<'_, '_, T> {
         // SAFETY: the row is of this query.
         let bias = unsafe { scores.bias_row(self.b, h, i) };
 
+        // Which sum a weight is added to must not depend on the hull, which is that of the whole tile:
+        // the row's neighbours would decide how it rounds. So the sums begin at a multiple of all.
+        let start = hull.start - hull.start % (SUMS * S::LANES);
+        let end = hull.end.next_multiple_of(SUMS * S::LANES);
+        let before = start..hull.start;
+        let behind = hull.end.next_multiple_of(S::LANES)..end;
+        for j in before.step_by(S::LANES).chain(behind.step_by(S::LANES)) {
+            // SAFETY: a vector of the strip's row, which has room for whole cells.
+            unsafe { simd.store(strip.add(j), nothing) };
+        }
+
         let mut largest = [nothing; SUMS];
         for (cell, tile) in cells.tiles.iter().enumerate() {
-            let first = (cell * CELL).max(hull.start);
+            let mut j = (cell * CELL).max(hull.start);
             let end = hull.end.min((cell + 1) * CELL);
-            let mut j = first;
             if plain && *tile == Tile::Full {
                 // Several at a time, because each maximum waits for the one before.
                 while j + SUMS * S::LANES <= end {
@@ -505,34 +515,20 @@ impl<T: Real> Task<'_, '_, T> {
             .as_ref()
             .map(|mask| Keeps::row(mask, ((self.b * heads + h) * queries + i) as u64));
         let mut sums = [simd.splat(T::ZERO); SUMS];
-        let mut j = hull.start;
-        if keeps.is_none() {
-            while j + SUMS * S::LANES <= hull.end {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: a vector of the strip's row.
-                    unsafe {
-                        let to = strip.add(j + v * S::LANES);
-                        let score = simd.sub(simd.load(to), shifts);
-                        let weights = simd.exp2(simd.mul(score, factors));
-                        *sum = simd.add(*sum, weights);
-                        simd.store(to, weights);
+        for j in (start..end).step_by(SUMS * S::LANES) {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: a vector of the strip's row.
+                unsafe {
+                    let to = strip.add(j + v * S::LANES);
+                    let score = simd.sub(simd.load(to), shifts);
+                    let mut weights = simd.exp2(simd.mul(score, factors));
+                    *sum = simd.add(*sum, weights);
+                    if let Some(keeps) = keeps {
+                        let kept = keeps.at(simd, (key + j + v * S::LANES) as u32);
+                        weights = simd.select(kept, weights, simd.splat(T::ZERO));
                     }
+                    simd.store(to, weights);
                 }
-                j += SUMS * S::LANES;
-            }
-        }
-        for j in (j..hull.end).step_by(S::LANES) {
-            // SAFETY: a vector of the strip's row.
-            unsafe {
-                let to = strip.add(j);
-                let score = simd.sub(simd.load(to), shifts);
-                let mut weights = simd.exp2(simd.mul(score, factors));
-                sums[0] = simd.add(sums[0], weights);
-                if let Some(keeps) = keeps {
-                    let kept = keeps.at(simd, (key + j) as u32);
-                    weights = simd.select(kept, weights, simd.splat(T::ZERO));
-                }
-                simd.store(to, weights);
             }
         }
         let [a, b, c, d] = sums;

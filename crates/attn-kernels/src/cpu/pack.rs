@@ -61,10 +61,11 @@ pub(super) unsafe fn pack_transposed<S: Simd>(
         let columns = if index < whole_count { whole_width..width } else { 0..width };
         let start = index / panel * panel * width + index % panel;
         for column in columns {
-            let exists = index < count;
-            // SAFETY: one of the rows that the caller promises.
-            let x =
-                if exists { unsafe { *rows.from(index).start.add(column) } } else { S::T::ZERO };
+            let mut x = S::T::ZERO;
+            if index < count {
+                // SAFETY: one of the rows that the caller promises.
+                x = unsafe { *rows.from(index).start.add(column) };
+            }
             to[start + column * panel] = x;
         }
     }

@@ -310,6 +310,35 @@ proptest! {
     }
 }
 
+/// A row's neighbours in its tile are others where queries are cut elsewhere.
+#[test]
+fn a_row_does_not_depend_on_its_neighbours() {
+    for kind in [Kind::Window(30), Kind::Causal, Kind::Noise(3)] {
+        let case = Case {
+            batch: 2,
+            kv_heads: 1,
+            group: 2,
+            queries: 100,
+            keys: 128,
+            width: 1,
+            value_width: 3,
+            kind,
+            scale: 1.0,
+            softcap: None,
+            bias: None,
+            sink: false,
+            dropout: None,
+            heads_inside: false,
+        };
+        let answer = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("threads").install(|| case.data::<f32>().answer(Some(Isa::all()[0])))
+        };
+        assert_eq!(answer(1), answer(2));
+        assert_eq!(answer(1), answer(16));
+    }
+}
+
 /// Keys in several parts, each of several blocks, and queries that are few.
 #[test]
 fn parts_of_many_keys_merge() {

@@ -132,7 +132,7 @@ const EXP2: [f32; 7] = [
 #[inline(always)]
 fn tanh_f32<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
     let square = simd.mul(x, x);
-    let terms = [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
+    let terms = [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
     let polynomial = (terms.iter())
         .fold(simd.splat(-5.704_988_7e-3), |sum, &term| simd.fma(sum, square, simd.splat(term)));
     let small = simd.fma(simd.mul(polynomial, square), x, x);
