@@ -65,34 +65,13 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         let leaks = AtomicBool::new(false);
 
         let mut delta = vec![T::ZERO; batch * heads * queries];
-        let rows = Shared(delta.as_mut_ptr());
-        let work = batch * heads * queries * (width + 2 * value_width);
-        each(
-            batch * heads,
-            work,
-            || (),
-            |(), head| {
-                let [b, h] = [head / heads, head % heads];
-                simd.run(Delta {
-                    problem,
-                    saved,
-                    shape,
-                    masked: mask.is_some(),
-                    b,
-                    h,
-                    rows,
-                    leaks: &leaks,
-                });
-            },
-        );
-
         let pass = Pass {
             problem,
             saved,
             shape,
             mask,
             scores: Scores::of(problem),
-            delta: &delta,
+            delta: Shared(delta.as_mut_ptr()),
             query: query.shared(),
             key: key.shared(),
             value: value.shared(),
@@ -100,6 +79,18 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
             leaks: &leaks,
         };
         let tasks = pass.tasks::<S>();
+        // A task of all queries of a head finds their `D` itself, and they in the cache.
+        if tasks.iter().any(|task| !task.part.of_all()) {
+            let work = batch * heads * queries * (width + 2 * value_width);
+            each(
+                batch * heads,
+                work,
+                || (),
+                |(), head| {
+                    simd.run(Delta { pass: &pass, b: head / heads, h: head % heads });
+                },
+            );
+        }
         let work = 2 * batch * heads * queries * keys * (width + value_width);
         each(
             tasks.len(),
@@ -147,14 +138,9 @@ fn grad_sink<T: Real>(sink: &[T], shape: &Shape, saved: &Saved<T>, delta: &[T]) 
 
 /// `D` of all queries of a head, and whether something there would leak.
 struct Delta<'a, 'b, T> {
-    problem: &'a Problem<'b, T>,
-    saved: &'a Saved<'b, T>,
-    shape: Shape,
-    masked: bool,
+    pass: &'a Pass<'a, 'b, T>,
     b: usize,
     h: usize,
-    rows: Shared<T>,
-    leaks: &'a AtomicBool,
 }
 
 impl<T: Real> Op<T> for Delta<'_, '_, T> {
@@ -162,11 +148,11 @@ impl<T: Real> Op<T> for Delta<'_, '_, T> {
 
     #[inline(always)]
     fn call<S: Simd<T = T>>(self, simd: S) {
-        let Shape { heads, queries, width, value_width, .. } = self.shape;
-        let (b, h) = (self.b, self.h);
+        let Self { pass, b, h } = self;
+        let Shape { heads, queries, width, value_width, .. } = pass.shape;
         let first = (b * heads + h) * queries;
-        let context = self.saved.context.rows(b, h);
-        let gradient = self.saved.grad_context.map(|gradient| gradient.rows(b, h));
+        let context = pass.saved.context.rows(b, h);
+        let gradient = pass.saved.grad_context.map(|gradient| gradient.rows(b, h));
         for i in 0..queries {
             // SAFETY: rows of tensors that have been checked, and the element of this query.
             unsafe {
@@ -174,20 +160,20 @@ impl<T: Real> Op<T> for Delta<'_, '_, T> {
                     None => T::ZERO,
                     Some(rows) => dot(simd, rows.from(i).start, context.from(i).start, value_width),
                 };
-                if let Some(gradient) = self.saved.grad_log_sum_exp {
+                if let Some(gradient) = pass.saved.grad_log_sum_exp {
                     delta = delta - gradient[first + i];
                 }
-                *self.rows.at(first + i) = delta;
+                *pass.delta.at(first + i) = delta;
             }
         }
-        if self.masked {
+        if pass.mask.is_some() {
             // SAFETY: rows of tensors that have been checked.
             let finite = unsafe {
-                all_finite(simd, self.problem.query.rows(b, h), queries, width)
+                all_finite(simd, pass.problem.query.rows(b, h), queries, width)
                     && gradient.is_none_or(|rows| all_finite(simd, rows, queries, value_width))
             };
             if !finite {
-                self.leaks.store(true, Ordering::Relaxed);
+                pass.leaks.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -200,7 +186,8 @@ struct Pass<'a, 'b, T> {
     shape: Shape,
     mask: Option<&'a dyn Visibility>,
     scores: Scores<'b, T>,
-    delta: &'a [T],
+    /// `D` of each query.
+    delta: Shared<T>,
     query: OutputRows<T>,
     key: OutputRows<T>,
     value: OutputRows<T>,
@@ -215,6 +202,13 @@ struct Part {
     keys: Range<usize>,
     of_queries: bool,
     of_keys: bool,
+}
+
+impl Part {
+    /// Whether it is all of a head.
+    fn of_all(&self) -> bool {
+        self.of_queries && self.of_keys
+    }
 }
 
 /// A part of some key/value heads, `[batch row, head]`, one after the other.
@@ -345,6 +339,11 @@ impl<T: Real> Op<T> for Task<'_, '_, T> {
         let (full, value_full) = (padded::<S>(width), padded::<S>(value_width));
         let Part { queries, keys, of_queries, of_keys } = self.part.clone();
         let rows = queries.len().next_multiple_of(S::ROWS);
+        if self.part.of_all() {
+            for h in g * group..(g + 1) * group {
+                Delta { pass: self.pass, b, h }.call(simd);
+            }
+        }
         self.prepare(simd, rows);
 
         for first in (keys.start..keys.end).step_by(BLOCK) {
@@ -710,7 +709,8 @@ impl<T: Real> Task<'_, '_, T> {
         let lse = simd.splat(if lse == T::NEG_INFINITY { T::INFINITY } else { lse });
         // Of the exponent of 2.
         let remainder = simd.splat(T::ZERO - remainder * T::LOG2_E);
-        let delta = simd.splat(self.pass.delta[row]);
+        // SAFETY: written before, by this task or before all of them.
+        let delta = simd.splat(unsafe { *self.pass.delta.at(row) });
         let zero = simd.splat(T::ZERO);
         let dropout = self.pass.problem.options.dropout.as_ref();
         let keeps = dropout.map(|mask| {
