@@ -15,6 +15,7 @@
 
 use super::cells::{CELL, Cells, class, hiding};
 use super::pack::{Rows, all_finite, copy_rows, dot, pack_transposed, padded, panels, write};
+use super::pages;
 use super::problem::{Gradients, Output, OutputRows, Problem, Saved, Shape};
 use super::product::{Operands, next_rows, product};
 use super::schedule::{Shared, each};
@@ -60,7 +61,11 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         let mut key = Output::like(&problem.key, problem.key.shape);
         let mut value = Output::like(&problem.value, problem.value.shape);
         let of_bias = problem.bias.filter(|_| saved.bias_gradient);
-        let mut bias = of_bias.map(|bias| vec![T::ZERO; bias.shape.iter().product()]);
+        let mut bias = of_bias.map(|bias| {
+            let zeros = vec![T::ZERO; bias.shape.iter().product()];
+            pages::prefer_large(zeros.as_ptr(), zeros.len());
+            zeros
+        });
         let mask = hiding(problem.options.mask.as_deref(), &shape);
         let leaks = AtomicBool::new(false);
 

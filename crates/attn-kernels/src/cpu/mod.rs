@@ -5,6 +5,7 @@ mod careful;
 mod cells;
 mod forward;
 mod pack;
+mod pages;
 mod problem;
 mod product;
 mod schedule;

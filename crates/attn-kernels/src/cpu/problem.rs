@@ -1,6 +1,7 @@
 //! What the kernels are given and what they return.
 
 use super::pack::Rows;
+use super::pages;
 use super::schedule::Shared;
 use crate::attention::Options;
 
@@ -93,7 +94,7 @@ impl Shape {
     /// weight is only as exact as its score, which may be large, is the same both times.
     #[inline(always)]
     pub(super) fn has_few_rows(&self) -> bool {
-        self.group * self.queries <= 6
+        self.group * self.queries <= 2
     }
 }
 
@@ -179,7 +180,9 @@ impl<T: Copy> Output<T> {
     /// Room for a tensor in the order of another.
     pub(super) fn like(view: &View<'_, T>, shape: [usize; 4]) -> Self {
         let heads_inside = shape[1] > 1 && view.strides[1] < view.strides[2];
-        Self { data: Vec::with_capacity(shape.iter().product()), shape, heads_inside }
+        let data = Vec::with_capacity(shape.iter().product());
+        pages::prefer_large(data.as_ptr(), data.capacity());
+        Self { data, shape, heads_inside }
     }
 
     /// The shape of which the data are in order.

@@ -1,0 +1,30 @@
+//! Large pages for large results.
+
+/// Asks the system to back much memory, that is about to be written, with large pages.
+///
+/// Memory that is fresh from the system costs a fault for each page when it is first touched, which
+/// for the gradient of a bias takes longer than to compute it. An allocator keeps less than this for
+/// the next time, and then there are no faults to avoid. Where this is not Linux, or the system has
+/// no large pages, nothing happens.
+pub(super) fn prefer_large<T>(start: *const T, count: usize) {
+    /// Of a large page on most processors. If it is larger, the system rounds.
+    const LARGE: usize = 2 << 20;
+
+    /// The most that glibc keeps (`DEFAULT_MMAP_THRESHOLD_MAX`).
+    const MUCH: usize = 32 << 20;
+
+    let bytes = count * size_of::<T>();
+    if bytes < MUCH {
+        return;
+    }
+    let first = (start as usize).next_multiple_of(LARGE);
+    let end = (start as usize + bytes) / LARGE * LARGE;
+    #[cfg(target_os = "linux")]
+    if first < end {
+        // SAFETY: advice changes no contents, whoever owns the memory; that it may not be heard is
+        // no failure.
+        unsafe { libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_HUGEPAGE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (first, end);
+}
