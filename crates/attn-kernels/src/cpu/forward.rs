@@ -39,7 +39,8 @@ const NEAR_ROWS: usize = 128;
 /// Keys of a part, in a problem of few rows. Not a matter of threads: it decides how sums round.
 const PART: usize = 2048;
 
-/// Context and statistics, `[2, batch, heads, queries]`; `None` if a hidden value that is not a number would leak.
+/// Context and statistics, `[2, batch, heads, queries]`; `None` if a hidden value that is not a number
+/// would leak.
 pub(super) fn forward<T: Real>(isa: Isa, problem: &Problem<T>) -> Option<(Output<T>, Vec<T>)> {
     T::run(isa, Forward(problem))
 }
@@ -139,7 +140,8 @@ fn merge<T: Real>(pass: &Pass<T>, row: usize) {
             parts().map(|part| part[0]).fold(T::NEG_INFINITY, |a, b| if b > a { b } else { a });
         let mut total = T::ZERO;
         let mut sums = vec![T::ZERO; value_width];
-        for part in parts().filter(|part| part[0] != T::NEG_INFINITY) {
+        // By the sum, not the largest score: that of NaN alone is -∞ too, and must not be lost.
+        for part in parts().filter(|part| part[1] != T::ZERO) {
             let share = ((part[0] - largest) * (unit * T::LOG2_E)).exp2();
             total += part[1] * share;
             sums.iter_mut().zip(&part[2..]).for_each(|(sum, &x)| *sum += x * share);

@@ -365,6 +365,31 @@ fn parts_of_many_keys_merge() {
     }
 }
 
+/// A query of NaN sees nothing but NaN, in each part of its keys.
+#[test]
+fn not_a_number_is_not_lost_between_parts() {
+    let case = Case {
+        batch: 1,
+        kv_heads: 1,
+        group: 1,
+        queries: 1,
+        keys: 4500,
+        width: 3,
+        value_width: 2,
+        kind: Kind::Open,
+        scale: 1.0,
+        softcap: None,
+        bias: None,
+        sink: false,
+        dropout: None,
+        heads_inside: false,
+    };
+    let mut data = case.data::<f32>();
+    data.query.fill(f32::NAN);
+    let (context, statistics) = super::forward(&data.problem());
+    assert!(context.data.iter().all(|x| x.is_nan()) && statistics[0].is_nan());
+}
+
 #[test]
 fn what_is_not_a_number_stays_where_it_is_seen() {
     let case = Case {

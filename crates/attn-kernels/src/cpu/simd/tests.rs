@@ -8,7 +8,6 @@ use crate::cpu::scores::Keeps;
 macro_rules! everywhere {
     ($op:expr) => {
         for isa in Isa::all() {
-            println!("{}", isa.name());
             <f32 as Real>::run(isa, $op);
             <f64 as Real>::run(isa, $op);
         }
