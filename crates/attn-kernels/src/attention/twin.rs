@@ -20,7 +20,6 @@ pub fn attention(
     sink: Option<Tensor<1>>,
     options: &Options,
 ) -> (Tensor<4>, Tensor<3>) {
-    sizes::check(&query, &key, &value, bias.as_ref(), sink.as_ref(), options);
     let (context, softmax) = with_softmax(query, key, value, bias, sink, options);
     (context, softmax.log_sum_exp())
 }
