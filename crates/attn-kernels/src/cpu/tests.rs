@@ -5,6 +5,9 @@ use super::{Gradients, Problem, Saved, View, backward, careful, forward};
 use crate::attention::Options;
 use crate::{DropoutMask, Tile, Visibility, combine};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -190,6 +193,12 @@ fn view<T>(data: &[T], shape: [usize; 4], heads_inside: bool) -> View<'_, T> {
 type Answer<T> = Vec<(&'static str, Vec<T>)>;
 
 impl<T: Real> Data<T> {
+    fn inputs(&mut self) -> Vec<&mut Vec<T>> {
+        let always = [&mut self.query, &mut self.key, &mut self.value, &mut self.gradient];
+        let others = [Some(&mut self.lse_gradient), self.bias.as_mut(), self.sink.as_mut()];
+        always.into_iter().chain(others.into_iter().flatten()).collect()
+    }
+
     fn problem(&self) -> Problem<'_, T> {
         let &Case { batch, kv_heads, queries, keys, width, value_width, heads_inside, .. } =
             &self.case;
@@ -256,20 +265,36 @@ fn error<T: Real>(found: &[T], expected: &[f64]) -> f64 {
     differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
-/// No further from f64 than twice what plain loops are, and a few roundings.
-fn check<T: Real>(case: &Case, slack: f64) -> Result<(), TestCaseError> {
+/// How far plain loops are off in each part of the answer, where inputs wobble by an epsilon.
+fn wobbly(case: &Case, expected: &Answer<f64>, wobble: u64) -> Vec<f64> {
+    let mut data = case.data::<f32>();
+    for (i, input) in data.inputs().into_iter().enumerate().filter(|_| wobble > 0) {
+        let steps = noise::<f32>(input.len(), combine(wobble, i as u64));
+        input.iter_mut().zip(steps).for_each(|(x, step)| *x *= 1.0 + step * f32::EPSILON);
+    }
+    let parts = data.answer(None).into_iter().zip(expected);
+    parts.map(|((_, found), (_, expected))| error(&found, expected)).collect()
+}
+
+/// No further from f64 than three times what plain loops are, and a few roundings.
+///
+/// One sum may happen to come out exact by plain loops: what looks worse is held to the worst of
+/// several, which says how well the case is conditioned. (Twice is what many cases together keep
+/// to, below.)
+fn check(case: &Case) -> Result<(), TestCaseError> {
     let expected = case.data::<f64>().answer(None);
-    let data = case.data::<T>();
-    let plain = data.answer(None);
+    let data = case.data::<f32>();
     for isa in Isa::all() {
         let found = data.answer(Some(isa));
-        for (((part, found), (_, plain)), (_, expected)) in found.iter().zip(&plain).zip(&expected)
-        {
-            let (found, plain) = (error(found, expected), error(plain, expected));
+        for (i, ((part, found), (_, expected_part))) in found.iter().zip(&expected).enumerate() {
+            let off = error(found, expected_part);
+            let slack = 16.0 * f64::from(f32::EPSILON);
+            let is_near = |wobble| off <= 3.0 * wobbly(case, &expected, wobble)[i] + slack;
             prop_assert!(
-                found <= 2.0 * plain + slack,
-                "{}: {part} is off by {found:e}, plainly computed by {plain:e}",
-                isa.name()
+                off <= slack || (0..8).any(is_near),
+                "{}: {part} is off by {off:e}, plainly computed by {:?}",
+                isa.name(),
+                (0..8).map(|wobble| wobbly(case, &expected, wobble)[i]).collect::<Vec<_>>()
             );
         }
     }
@@ -281,7 +306,7 @@ proptest! {
 
     #[test]
     fn kernels_are_as_exact_as_plain_loops(case in cases()) {
-        check::<f32>(&case, 16.0 * f64::from(f32::EPSILON))?;
+        check(&case)?;
     }
 
     #[test]
@@ -289,7 +314,15 @@ proptest! {
         // Here the loops are what is expected, and round as much as what is found: a sum of n terms
         // by up to n / 2 epsilons (Higham 2002, section 3.1), in each of two products.
         let terms = case.keys.max(case.queries * case.group) + case.width + case.value_width;
-        check::<f64>(&case, 2.0 * terms as f64 * f64::EPSILON)?;
+        let data = case.data::<f64>();
+        let expected = data.answer(None);
+        for isa in Isa::all() {
+            for ((part, found), (_, expected)) in data.answer(Some(isa)).iter().zip(&expected) {
+                let off = error(found, expected);
+                let limit = 2.0 * terms as f64 * f64::EPSILON;
+                prop_assert!(off <= limit, "{}: {part} is off by {off:e}", isa.name());
+            }
+        }
     }
 
     /// Whole heads or parts of them, in tasks of many or few queries: as the pool's size decides.
@@ -307,6 +340,34 @@ proptest! {
                 prop_assert_eq!(bits(one), bits(several), "{} with {} threads", part, threads);
             }
         }
+    }
+}
+
+/// Over many cases, the same in every run: errors at most twice those of plain loops, by their
+/// geometric mean.
+#[test]
+fn errors_are_at_most_twice_those_of_plain_loops() {
+    let mut runner = TestRunner::deterministic();
+    let mut logarithms = BTreeMap::<_, Vec<f64>>::new();
+    for _ in 0..48 {
+        let case = cases().new_tree(&mut runner).expect("nothing is rejected").current();
+        let expected = case.data::<f64>().answer(None);
+        let data = case.data::<f32>();
+        let plain = data.answer(None);
+        for isa in Isa::all() {
+            for ((found, plain), (_, expected)) in
+                data.answer(Some(isa)).iter().zip(&plain).zip(&expected)
+            {
+                let off = |found| error(found, expected).max(0.1 * f64::from(f32::EPSILON));
+                let ratio = off(&found.1) / off(&plain.1);
+                logarithms.entry((isa.name(), found.0)).or_default().push(ratio.ln());
+            }
+        }
+    }
+    for ((isa, part), logarithms) in logarithms {
+        let ratio = (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp();
+        println!("{isa}: {part} is off by {ratio:.2} of what plain loops are");
+        assert!(ratio <= 2.0, "{isa}: {part} is off by {ratio} times what plain loops are");
     }
 }
 
@@ -361,7 +422,7 @@ fn parts_of_many_keys_merge() {
             dropout: Some(DropoutMask::new(0.3, 9)),
             heads_inside: true,
         };
-        check::<f32>(&case, 16.0 * f64::from(f32::EPSILON)).expect("as exact as plain loops");
+        check(&case).expect("as exact as plain loops");
     }
 }
 
