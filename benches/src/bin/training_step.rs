@@ -5,11 +5,12 @@
 use attn_benches::contest::{Rounds, Side, SideError, measure};
 use attn_benches::device::{self, NamedDevice};
 use attn_benches::native::Native;
+use attn_benches::ours::Ours;
 use attn_benches::pytorch::Pytorch;
 use attn_benches::report::{Report, ReportError};
 use attn_benches::setting::Setting;
 use attn_benches::table::{Row, Table};
-use attn_benches::{burn_layers, command, machine, ours};
+use attn_benches::{burn_layers, command, machine};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ struct Arguments {
     /// A Python that can import torch
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
+    /// Only the model of this workspace, to profile it
+    #[arg(long, conflicts_with = "peers")]
+    alone: bool,
     /// Also write the table here, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -73,19 +77,20 @@ impl Conditions {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { device, peers, json, conditions } = arguments;
+    let Arguments { device, peers, alone, json, conditions } = arguments;
     let NamedDevice { name, device } = device.unwrap_or_else(device::default);
     let Conditions { setting, rounds } = &conditions;
     let autodiff = &device.autodiff();
     let report = json.map(Report::create).transpose()?;
 
     let burn = machine::burn_version();
-    let [ours_name, burn_name] = ["attn-transformer".into(), format!("burn {burn}, burn::nn")];
-    let mut sides: Vec<Box<dyn Side>> = vec![
-        Box::new(Native::new(ours_name, ours::model(setting, autodiff), setting, autodiff)),
-        Box::new(Native::new(burn_name, burn_layers::model(setting, autodiff), setting, autodiff)),
-    ];
+    let mut sides: Vec<Box<dyn Side>> = vec![Box::new(Ours::new(setting, autodiff)?)];
     let mut skipped = Vec::new();
+    if !alone {
+        let model = burn_layers::model(setting, autodiff);
+        let name = format!("burn {burn}, burn::nn");
+        sides.push(Box::new(Native::new(name, model, setting, autodiff)));
+    }
     match &peers {
         Some(python) => sides.push(Box::new(Pytorch::start(python, setting)?)),
         None => skipped.push("no torch: `--peers PYTHON` names a Python that has it".to_string()),

@@ -52,13 +52,24 @@ impl Dropout {
 
     /// Drops elements of `input`, any shape, in training.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let device = input.device();
-        match self.draw(&device) {
+        match self.draw(&input.device()) {
             None => input,
-            Some(mask) => {
-                let factors = mask.tensor(input.dims(), &device.without_autodiff());
-                input * Tensor::from_inner(factors)
-            }
+            Some(mask) => mask.apply(input),
+        }
+    }
+
+    /// [`forward`](Self::forward), plus another tensor: the residual connection around it.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn forward_and_add<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        residual: Tensor<D>,
+    ) -> Tensor<D> {
+        match self.draw(&input.device()) {
+            None => residual + input,
+            Some(mask) => mask.apply_and_add(input, residual),
         }
     }
 }

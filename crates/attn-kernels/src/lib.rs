@@ -4,11 +4,20 @@
 #[cfg(test)]
 extern crate self as attn_kernels;
 
+pub mod activation;
+pub mod adamw;
 pub mod attention;
 #[cfg_attr(not(any(feature = "ndarray", feature = "flex")), allow(dead_code, unused_imports))]
 mod cpu;
+pub mod cross_entropy;
 mod dropout;
+mod kernels;
+pub mod linear;
+mod maybe;
+pub mod norm;
 mod random;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod slices;
 mod visibility;
 
 pub use cpu::instruction_set;

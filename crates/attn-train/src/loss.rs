@@ -2,8 +2,8 @@
 //!
 //! Shapes: `n` positions, `r` real ones among them, `v` vocabulary.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
+use attn_kernels::cross_entropy;
+use burn::tensor::Tensor;
 
 /// A loss summed over tokens, with their number.
 ///
@@ -52,37 +52,10 @@ impl LossSum {
 pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64, pad: u32) -> LossSum {
     let [n, v] = logits.dims();
     assert!(targets.len() == n, "{n} rows of logits but {} targets", targets.len());
-    assert!((0.0..=1.0).contains(&smoothing), "label smoothing {smoothing} is not in 0.0..=1.0");
-
     if let Some(label) = targets.iter().find(|&&label| label != pad && label as usize >= v) {
         panic!("target {label} is not in a vocabulary of {v} tokens");
     }
-
-    let rows: Vec<i64> = (0..n).filter(|&row| targets[row] != pad).map(|row| row as i64).collect();
-    let labels: Vec<i64> = rows.iter().map(|&row| i64::from(targets[row as usize])).collect();
-    let r = rows.len();
-    if r == 0 {
-        // Filled rather than multiplied by 0, which would let a NaN through.
-        let hidden = Tensor::full([n, v], true, &logits.device());
-        return LossSum { sum: logits.mask_fill(hidden, 0.0).sum(), tokens: 0 };
-    }
-
-    let device = logits.device();
-    let int = |values: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(values, [r]), &device);
-    let logits = if r < n { logits.select(0, int(rows)) } else { logits }; // [r, v]
-    let log_probs = log_softmax(at_least_f32(logits), 1); // [r, v]
-    let right = log_probs.clone().gather(1, int(labels).unsqueeze_dim(1)); // [r, 1]
-    let mut costs = right * (smoothing - 1.0); // [r, 1]
-    if smoothing > 0.0 {
-        costs = costs - log_probs.mean_dim(1) * smoothing;
-    }
-    LossSum { sum: costs.sum(), tokens: r }
-}
-
-/// Half precision cannot hold a sum over a batch, nor the exponentials of a large vocabulary.
-fn at_least_f32(logits: Tensor<2>) -> Tensor<2> {
-    match logits.dtype() {
-        DType::F16 | DType::BF16 => logits.cast(FloatDType::F32),
-        _ => logits,
-    }
+    let labels: Vec<_> = targets.iter().map(|&id| Some(id).filter(|&id| id != pad)).collect();
+    let tokens = labels.iter().flatten().count();
+    LossSum { sum: cross_entropy::cross_entropy(logits, &labels, smoothing), tokens }
 }

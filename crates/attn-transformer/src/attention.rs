@@ -1,6 +1,7 @@
 //! Multi-head attention: self, cross, grouped.
 
 use crate::config::{ConfigError, check_nonzero, check_positive, check_probability, expect_valid};
+use crate::linear::apply;
 use crate::{KvCache, Norm, NormConfig, NormKind, Rotation, init};
 use attn_core::{AttendOptions, Dropout, DropoutConfig, Mask, attend, attend_with_weights};
 use burn::module::Module;
@@ -240,8 +241,8 @@ impl MultiHeadAttention {
     pub fn project(&self, memory: Tensor<3>, rotation: Option<&Rotation>) -> KeyValue {
         let [d_memory, _] = self.key.weight.shape().dims();
         assert_shape!(memory, [_, _, d_memory]);
-        let key = self.split(self.key.forward(memory.clone()), self.kv_heads); // [b, g, k, d]
-        let value = self.split(self.value.forward(memory), self.kv_heads); // [b, g, k, d]
+        let key = self.split(apply(&self.key, memory.clone()), self.kv_heads); // [b, g, k, d]
+        let value = self.split(apply(&self.value, memory), self.kv_heads); // [b, g, k, d]
         KeyValue { key: turn(key, self.norm_key.as_ref(), rotation), value }
     }
 
@@ -298,7 +299,7 @@ impl MultiHeadAttention {
         assert_shape!(x, [_, _, d_model]);
         let dropout = self.dropout.draw(&x.device());
         let options = AttendOptions { softcap: self.softcap, dropout, ..Default::default() };
-        let query = self.split(self.query.forward(x), self.heads);
+        let query = self.split(apply(&self.query, x), self.heads);
         (turn(query, self.norm_query.as_ref(), rotation), options)
     }
 
@@ -311,7 +312,7 @@ impl MultiHeadAttention {
     /// `[b, h, q, d]` → `[b, q, m]`
     fn merge(&self, context: Tensor<4>) -> Tensor<3> {
         let [b, h, q, d] = context.dims();
-        self.output.forward(context.swap_dims(1, 2).reshape([b, q, h * d]))
+        apply(&self.output, context.swap_dims(1, 2).reshape([b, q, h * d]))
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::config::{
     self, ConfigError, ConfigFileError, check_nonzero, check_version, expect_valid,
 };
+use crate::linear::logits;
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -181,9 +181,6 @@ impl DecoderOnly {
 
     /// `[b, s, m]` → `[b, s, vocab]`
     fn logits(&self, x: Tensor<3>) -> Tensor<3> {
-        match &self.head {
-            Some(head) => head.forward(x),
-            None => linear(x, self.embedding.weight.val().transpose(), None),
-        }
+        logits(self.head.as_ref(), &self.embedding, x)
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::{
     self, ConfigError, ConfigFileError, check_nonzero, check_version, expect_valid,
 };
+use crate::linear::logits;
 use crate::{
     BlockConfig, CrossStack, DecoderCache, InputLayer, PositionConfig, Positions, Scope, Stack,
     init,
@@ -10,7 +11,6 @@ use crate::{
 use attn_core::Mask;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -291,9 +291,6 @@ impl EncoderDecoder {
 
     /// `[b, t, m]` → `[b, t, target_vocab]`
     fn logits(&self, x: Tensor<3>) -> Tensor<3> {
-        match &self.head {
-            Some(head) => head.forward(x),
-            None => linear(x, self.target_vectors().weight.val().transpose(), None),
-        }
+        logits(self.head.as_ref(), self.target_vectors(), x)
     }
 }

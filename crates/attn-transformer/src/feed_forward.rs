@@ -2,13 +2,13 @@
 
 use crate::config::{ConfigError, check_nonzero, check_probability, expect_valid};
 use crate::init;
+use crate::linear::apply;
 use attn_core::{Dropout, DropoutConfig};
+use attn_kernels::activation;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::{gelu_approximate, relu, sigmoid, silu};
 use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::FRAC_1_SQRT_2;
 
 /// What stands between the two linear maps of a [`FeedForward`].
 ///
@@ -44,25 +44,21 @@ impl Activation {
         matches!(self, Self::Glu | Self::ReGlu | Self::GeGlu | Self::GeGluTanh | Self::SwiGlu)
     }
 
-    /// The function `f`, element by element.
-    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+    /// The function `f`.
+    fn function(self) -> activation::Activation {
         match self {
-            Self::Relu | Self::ReGlu => relu(x),
-            Self::Gelu | Self::GeGlu => gelu(x),
-            Self::GeluTanh | Self::GeGluTanh => gelu_approximate(x),
-            Self::Silu | Self::SwiGlu => silu(x),
-            Self::Glu => sigmoid(x),
+            Self::Relu | Self::ReGlu => activation::Activation::Relu,
+            Self::Gelu | Self::GeGlu => activation::Activation::Gelu,
+            Self::GeluTanh | Self::GeGluTanh => activation::Activation::GeluTanh,
+            Self::Silu | Self::SwiGlu => activation::Activation::Silu,
+            Self::Glu => activation::Activation::Sigmoid,
         }
     }
-}
 
-/// `x Φ(x)`, with `Φ(x) = (1 + erf(x / √2)) / 2`.
-///
-/// Not burn's own function of that name: in 0.22 its gradient is that of the tanh approximation,
-/// off by up to 10⁻³.
-fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let twice_phi = (x.clone() * FRAC_1_SQRT_2).erf() + 1.0;
-    x * twice_phi * 0.5
+    /// The function `f`, element by element.
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        self.function().forward(x)
+    }
 }
 
 /// Configuration of a [`FeedForward`].
@@ -143,10 +139,12 @@ impl FeedForward {
         let [d_model, _] = self.up.weight.shape().dims();
         assert_shape!(x, [_, _, d_model]);
         let inner = match &self.gate {
-            None => self.activation.forward(self.up.forward(x)), // [b, s, d_ff]
-            Some(gate) => self.activation.forward(gate.forward(x.clone())) * self.up.forward(x),
+            None => self.activation.forward(apply(&self.up, x)), // [b, s, d_ff]
+            Some(gate) => {
+                self.activation.function().gate(apply(gate, x.clone()), apply(&self.up, x))
+            }
         };
-        self.down.forward(self.dropout.forward(inner)) // [b, s, m]
+        apply(&self.down, self.dropout.forward(inner)) // [b, s, m]
     }
 }
 

@@ -12,6 +12,7 @@ mod feed_forward;
 mod init;
 mod input;
 mod layout;
+mod linear;
 mod norm;
 mod positions;
 mod residual;

@@ -1,9 +1,9 @@
 //! Layer normalisation and its root-mean-square form.
 
 use crate::config::{ConfigError, check_nonzero, check_positive, expect_valid};
+use attn_kernels::norm::{layer_norm, rms_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::module::layer_norm;
 use burn::tensor::{DType, Device, FloatDType, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ impl NormConfig {
             NormKind::Layer => Some(Initializer::Zeros.init([self.d_model], device)),
             NormKind::Rms => None,
         };
-        Norm { gamma, beta, kind: self.kind, epsilon: self.epsilon }
+        Norm { gamma, beta, epsilon: self.epsilon }
     }
 }
 
@@ -71,8 +71,6 @@ pub struct Norm {
     pub gamma: Param<Tensor<1>>,
     /// `β`, `[d_model]`, initially zero; only of [`NormKind::Layer`].
     pub beta: Option<Param<Tensor<1>>>,
-    #[module(skip)]
-    kind: NormKind,
     epsilon: f64,
 }
 
@@ -94,15 +92,9 @@ impl Norm {
 
     fn normalise<const D: usize>(&self, x: Tensor<D>, dtype: FloatDType) -> Tensor<D> {
         let gamma = self.gamma.val().cast(dtype);
-        match self.kind {
-            NormKind::Layer => {
-                let beta = self.beta.as_ref().map(|beta| beta.val().cast(dtype));
-                layer_norm(x, gamma, beta, self.epsilon)
-            }
-            NormKind::Rms => {
-                let mean_square = x.clone().square().mean_dim(D - 1); // [.., 1]
-                x / (mean_square + self.epsilon).sqrt() * gamma.unsqueeze()
-            }
+        match &self.beta {
+            Some(beta) => layer_norm(x, gamma, beta.val().cast(dtype), self.epsilon),
+            None => rms_norm(x, gamma, self.epsilon),
         }
     }
 }

@@ -46,8 +46,8 @@ impl Residual {
         inner: impl FnOnce(Tensor<3>) -> Tensor<3>,
     ) -> Tensor<3> {
         match self.order {
-            NormOrder::Pre => x.clone() + self.dropout.forward(inner(norm.forward(x))),
-            NormOrder::Post => norm.forward(x.clone() + self.dropout.forward(inner(x))),
+            NormOrder::Pre => self.dropout.forward_and_add(inner(norm.forward(x.clone())), x),
+            NormOrder::Post => norm.forward(self.dropout.forward_and_add(inner(x.clone()), x)),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Attention in burn's graph of gradients.
 
 use super::Options;
-use super::ops::{AttentionOps, Gradients, Inputs, Maybe};
+use super::ops::{AttentionOps, Gradients, Inputs};
+use crate::maybe::Maybe;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients as Graph;

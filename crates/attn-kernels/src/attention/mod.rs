@@ -8,10 +8,6 @@
 
 mod autodiff;
 mod fallback;
-#[cfg(feature = "flex")]
-mod flex;
-#[cfg(feature = "ndarray")]
-mod ndarray;
 mod ops;
 mod precision;
 mod sizes;
@@ -19,10 +15,11 @@ mod sizes;
 mod slices;
 pub mod twin;
 
+use crate::maybe::Maybe;
 use crate::{DropoutMask, Visibility};
 use burn::backend::{Dispatch, DispatchTensorKind};
 use burn::tensor::Tensor;
-use ops::{AttentionOps, Inputs, Maybe};
+use ops::{AttentionOps, Inputs};
 use std::sync::Arc;
 
 /// How attention is computed, beside its tensors.

@@ -2,48 +2,10 @@
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 use super::{Options, fallback};
+use crate::maybe::Maybe;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
 use burn::tensor::Slice;
-
-/// A tensor that may be absent; the extension macros know no `Option`.
-#[derive(ExtensionType, Clone, Debug)]
-pub enum Maybe<B: Backend> {
-    /// None.
-    Absent,
-    /// This one.
-    Present(FloatTensor<B>),
-}
-
-impl<B: Backend> Maybe<B> {
-    pub(super) fn map<C: Backend>(
-        self,
-        function: impl FnOnce(FloatTensor<B>) -> FloatTensor<C>,
-    ) -> Maybe<C> {
-        match self {
-            Self::Absent => Maybe::Absent,
-            Self::Present(tensor) => Maybe::Present(function(tensor)),
-        }
-    }
-
-    pub(super) fn as_ref(&self) -> Option<&FloatTensor<B>> {
-        match self {
-            Self::Absent => None,
-            Self::Present(tensor) => Some(tensor),
-        }
-    }
-
-    pub(super) fn into_option(self) -> Option<FloatTensor<B>> {
-        match self {
-            Self::Absent => None,
-            Self::Present(tensor) => Some(tensor),
-        }
-    }
-
-    pub(super) fn from_option(tensor: Option<FloatTensor<B>>) -> Self {
-        tensor.map_or(Self::Absent, Self::Present)
-    }
-}
 
 /// The tensors of an attention.
 #[derive(ExtensionType, Clone, Debug)]

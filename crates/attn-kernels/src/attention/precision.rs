@@ -1,6 +1,7 @@
 //! In which type attention is computed.
 
-use super::ops::{Gradients, Inputs, Maybe};
+use super::ops::{Gradients, Inputs};
+use crate::maybe::Maybe;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, FloatDType};

@@ -1,34 +1,37 @@
-//! From the tensors of a processor backend to the slices that the kernels take, and back.
+//! Attention on the processor backends: from their tensors to what the kernels take, and back.
+#![allow(deprecated)] // burn's ndarray, in favour of flex.
 
-use super::Options;
-use super::fallback;
-use super::ops::{Gradients, Inputs, Maybe};
+use super::ops::{AttentionOps, Gradients, Inputs};
 use super::precision::{Storage, cast, compute_dtype, widen};
 use super::sizes::Sizes;
+use super::{Options, fallback};
 use crate::cpu::{self, Output, Problem, Real, View};
+use crate::maybe::Maybe;
+use crate::slices::{Memory, Slices, in_order, memory, on_slices, slice, tensor, with_rows};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{DType, Element, TensorData};
+use burn::tensor::{DType, Element};
 
-/// Where the elements of a tensor are.
-pub(super) struct Memory<'a, T> {
-    /// From the element at index 0 of each dimension on.
-    pub(super) data: &'a [T],
-    /// For each dimension; negative after a flip.
-    pub(super) strides: Vec<isize>,
-}
+on_slices!(AttentionOps {
+    fn attention(inputs: Inputs<Self>, options: Options) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        forward(inputs, &options)
+    }
 
-/// A backend whose tensors are slices.
-pub(super) trait Slices<T>: Backend {
-    /// The memory of a tensor of elements `T`, if it is one slice in which they all come after the
-    /// first.
-    fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, T>>;
+    fn attention_backward(
+        inputs: Inputs<Self>,
+        context: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        grad_context: Maybe<Self>,
+        grad_log_sum_exp: Maybe<Self>,
+        bias_gradient: bool,
+        options: Options,
+    ) -> Gradients<Self> {
+        let saved = fallback::Saved { context, statistics, grad_context, grad_log_sum_exp };
+        backward(inputs, saved, bias_gradient, &options)
+    }
+});
 
-    /// The tensor with its elements in order.
-    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-}
-
-pub(super) fn forward<B: Slices<f32> + Slices<f64>>(
+fn forward<B: Slices<f32> + Slices<f64>>(
     inputs: Inputs<B>,
     options: &Options,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -45,7 +48,7 @@ pub(super) fn forward<B: Slices<f32> + Slices<f64>>(
     (cast::<B>(context, storage), statistics)
 }
 
-pub(super) fn backward<B: Slices<f32> + Slices<f64>>(
+fn backward<B: Slices<f32> + Slices<f64>>(
     inputs: Inputs<B>,
     saved: fallback::Saved<B>,
     bias_gradient: bool,
@@ -78,8 +81,8 @@ fn forward_as<B: Slices<T>, T: Real + Element>(
     let [batch, heads, queries, _] = inputs.query.shape().dims();
     let inputs = in_rows::<B, T>(inputs);
     let (context, statistics) = cpu::forward(&problem::<B, T>(&inputs, options));
-    let statistics = TensorData::new(statistics, [2, batch, heads, queries]);
-    (tensor::<B, T>(context, &device), B::float_from_data(statistics, &device))
+    let statistics = tensor::<B, T>(statistics, [2, batch, heads, queries], &device);
+    (of_output::<B, T>(context, &device), statistics)
 }
 
 fn backward_as<B: Slices<T>, T: Real + Element>(
@@ -103,15 +106,15 @@ fn backward_as<B: Slices<T>, T: Real + Element>(
     };
     let gradients = cpu::backward(&problem::<B, T>(&inputs, options), &saved);
     let like = |data: Option<Vec<T>>, input: &Maybe<B>| match (data, input) {
-        (Some(data), Maybe::Present(tensor)) => {
-            Maybe::Present(B::float_from_data(TensorData::new(data, tensor.shape()), &device))
+        (Some(data), Maybe::Present(input)) => {
+            Maybe::Present(tensor::<B, T>(data, input.shape(), &device))
         }
         _ => Maybe::Absent,
     };
     Gradients {
-        query: tensor::<B, T>(gradients.query, &device),
-        key: tensor::<B, T>(gradients.key, &device),
-        value: tensor::<B, T>(gradients.value, &device),
+        query: of_output::<B, T>(gradients.query, &device),
+        key: of_output::<B, T>(gradients.key, &device),
+        value: of_output::<B, T>(gradients.value, &device),
         bias: like(gradients.bias, &inputs.bias),
         sink: like(gradients.sink, &inputs.sink),
     }
@@ -140,32 +143,6 @@ fn in_rows<B: Slices<T>, T>(inputs: Inputs<B>) -> Inputs<B> {
     }
 }
 
-/// The tensor, copied if the elements of its rows are not next to each other, or a dimension runs
-/// backwards.
-fn with_rows<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
-    let shape = tensor.shape();
-    let last = shape.num_dims() - 1;
-    let readable = B::memory(&tensor).is_some_and(|memory| {
-        let strides = || memory.strides.iter().zip(shape.iter()).filter(|(_, size)| **size > 1);
-        strides().all(|(&stride, _)| stride >= 0) && (shape[last] == 1 || memory.strides[last] == 1)
-    });
-    if readable { tensor } else { B::contiguous(tensor) }
-}
-
-/// The tensor, copied if its elements are not all next to each other.
-fn in_order<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
-    let shape = tensor.shape();
-    let ordered = B::memory(&tensor).is_some_and(|memory| {
-        let mut expected = 1;
-        shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
-            let right = size == 1 || stride == expected;
-            expected *= size as isize;
-            right
-        })
-    });
-    if ordered { tensor } else { B::contiguous(tensor) }
-}
-
 /// Of a tensor that is [with rows](with_rows).
 fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
     let shape = tensor.shape().dims::<4>();
@@ -175,17 +152,8 @@ fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
     View { data, shape, strides: std::array::from_fn(stride) }
 }
 
-/// Of a tensor that is [in order](in_order).
-fn slice<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
-    &memory::<B, T>(tensor).data[..tensor.shape().num_elements()]
-}
-
-fn memory<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> Memory<'_, T> {
-    B::memory(tensor).expect("a tensor that was made readable is readable")
-}
-
-fn tensor<B: Backend, T: Element>(output: Output<T>, device: &B::Device) -> FloatTensor<B> {
+fn of_output<B: Backend, T: Element>(output: Output<T>, device: &B::Device) -> FloatTensor<B> {
     let shape = output.shape_in_memory();
-    let tensor = B::float_from_data(TensorData::new(output.data, shape), device);
+    let tensor = tensor::<B, T>(output.data, shape, device);
     if output.heads_inside { B::float_swap_dims(tensor, 1, 2) } else { tensor }
 }

@@ -1,9 +1,18 @@
-//! Attention on slices of memory: what the processor backends call.
+//! The operations on slices of memory: what the processor backends call.
 
+pub(crate) mod activation;
+pub(crate) mod adamw;
 mod backward;
 mod careful;
 mod cells;
+pub(crate) mod cross_entropy;
+pub(crate) mod dropout;
+mod elementwise;
+mod fill;
 mod forward;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod linear;
+pub(crate) mod norm;
 mod pack;
 mod pages;
 mod problem;
@@ -15,7 +24,7 @@ mod simd;
 mod tests;
 
 pub(crate) use problem::{Gradients, Output, Problem, Saved, View};
-pub(crate) use simd::Real;
+pub(crate) use simd::{Real, isa};
 
 /// The context, and the statistics `[2, batch, heads, queries]`, contiguous: log-sum-exp, and what
 /// rounding has left of it.

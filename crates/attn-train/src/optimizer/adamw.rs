@@ -1,7 +1,8 @@
 //! AdamW over the parameters of any module.
 
+use attn_kernels::adamw;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::optim::{self, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer};
+use burn::optim::{AdaptiveMomentumState, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::container::TensorContainer;
 use serde::{Deserialize, Serialize};
@@ -47,35 +48,22 @@ impl AdamWConfig {
         let decay = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
         require(decay, "adamw.weight_decay", self.weight_decay, "0 or a positive number")
     }
-
-    fn rule(&self, weight_decay: f32) -> optim::AdamW {
-        optim::AdamWConfig::new()
-            .with_beta_1(self.beta_1)
-            .with_beta_2(self.beta_2)
-            .with_epsilon(self.epsilon)
-            .with_weight_decay(weight_decay)
-            .build()
-    }
 }
 
-/// burn's AdamW rule with the moments of every parameter.
+/// AdamW with the moments of every parameter, by [the kernel](attn_kernels::adamw).
 ///
 /// In place of [`ModuleOptimizer`](burn::optim::ModuleOptimizer), because that restores its moments
 /// on the default device, which need not work on this machine; silently forgets those that do not
-/// fit; and would need another pass over the gradients to scale them.
+/// fit; and passes over memory once for each operation of the rule, and once more to scale the
+/// gradients.
 pub(crate) struct AdamW {
-    matrices: optim::AdamW,
-    others: optim::AdamW,
+    config: AdamWConfig,
     pub(super) states: TensorContainer<ParamId>,
 }
 
 impl AdamW {
     pub(crate) fn new(config: &AdamWConfig) -> Self {
-        Self {
-            matrices: config.rule(config.weight_decay),
-            others: config.rule(0.0),
-            states: TensorContainer::new(),
-        }
+        Self { config: *config, states: TensorContainer::new() }
     }
 
     /// One step at learning rate `rate` along the gradients times `scale`. A parameter without a
@@ -103,14 +91,23 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let (id, value, mapper) = param.consume();
         let strategy = value.gradient_checkpointing_strategy();
-        let rule = if D >= 2 { &self.adamw.matrices } else { &self.adamw.others };
+        let value = value.inner();
         let state = self.adamw.states.remove::<AdaptiveMomentumState<D>>(&id);
-
-        let gradient = gradient * self.scale;
-        let (value, state) =
-            rule.step(self.rate, value.inner(), gradient, state.map(AdamWState::new));
-        let AdamWState { momentum } = state.expect("AdamW always has moments after a step");
-        self.adamw.states.register(id, momentum);
+        let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.unwrap_or_else(|| {
+            AdaptiveMomentumState::new(0, value.zeros_like(), value.zeros_like())
+        });
+        let AdamWConfig { beta_1, beta_2, epsilon, weight_decay } = self.adamw.config;
+        let step = adamw::Step {
+            beta_1: beta_1.into(),
+            beta_2: beta_2.into(),
+            epsilon: epsilon.into(),
+            weight_decay: if D >= 2 { weight_decay.into() } else { 0.0 },
+            rate: self.rate,
+            scale: self.scale,
+            number: time + 1,
+        };
+        let (value, [first, second]) = step.take(value, gradient, [moment_1, moment_2]);
+        self.adamw.states.register(id, AdaptiveMomentumState::new(time + 1, first, second));
 
         let mut value = Tensor::from_inner(value);
         if let Some(strategy) = strategy {
@@ -176,22 +173,33 @@ mod tests {
     const NO_DECAY: AdamWConfig =
         AdamWConfig { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, weight_decay: 0.0 };
 
-    /// burn's optimiser is the reference: the same arithmetic in the same order gives the same
-    /// bits. A scale of 1 is exact.
+    /// burn's optimiser is the reference. A rate of 0.01 moves weights of at most 1 by as much, and
+    /// what it moves them by is the quotient of numbers that are each rounded a few times; an epsilon
+    /// of the weight itself comes on top, at each of five steps.
     #[test]
-    fn steps_are_those_of_burn_bit_by_bit() {
+    fn steps_are_those_of_burn() {
         for device in devices() {
             let mut ours = Net::new(&device);
             let mut theirs = ours.clone();
             let mut adamw = AdamW::new(&NO_DECAY);
-            let mut reference: ModuleOptimizer = NO_DECAY.rule(0.0).into();
+            let mut reference: ModuleOptimizer = burn::optim::AdamWConfig::new()
+                .with_beta_1(NO_DECAY.beta_1)
+                .with_beta_2(NO_DECAY.beta_2)
+                .with_epsilon(NO_DECAY.epsilon)
+                .with_weight_decay(0.0)
+                .init();
             for step in 1..6 {
                 let rate = 0.01 / step as f64;
+                // Of one of the two: a gradient near 0 may turn its sign where parameters differ.
                 let gradients = ours.gradients(step, &device);
+                let same = ours.gradients(step, &device);
                 ours = adamw.step(ours, gradients, 1.0, rate);
-                let gradients = theirs.gradients(step, &device);
-                theirs = reference.step(rate, theirs, gradients);
-                assert_eq!(bits(&ours), bits(&theirs), "step {step}");
+                theirs = reference.step(rate, theirs, same);
+                for (ours, theirs) in bits(&ours).into_iter().zip(bits(&theirs)) {
+                    let (ours, theirs) = (f32::from_bits(ours), f32::from_bits(theirs));
+                    let limit = step as f32 * (1.0 + 0.01 * 16.0) * f32::EPSILON;
+                    assert!((ours - theirs).abs() <= limit, "step {step}: {ours} {theirs}");
+                }
             }
         }
     }

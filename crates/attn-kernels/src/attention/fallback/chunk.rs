@@ -3,9 +3,9 @@
 use super::{bool_dtype, expand, fill, narrow, reshape};
 use crate::Visibility;
 use crate::attention::Options;
-use crate::attention::ops::Maybe;
 use crate::attention::precision::cast;
 use crate::attention::sizes::Sizes;
+use crate::maybe::Maybe;
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::TensorData;

@@ -5,8 +5,9 @@
 mod cases;
 
 use super::{Saved, backward, forward};
-use crate::attention::ops::{Inputs, Maybe};
+use crate::attention::ops::Inputs;
 use crate::attention::{Options, twin};
+use crate::maybe::Maybe;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind, Flex};
 use burn::tensor::{DType, Device, Tensor};

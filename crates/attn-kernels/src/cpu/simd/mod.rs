@@ -53,6 +53,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sqrt(self, a: Self::V) -> Self::V;
 
     /// `a · b + c`, in one rounding where the processor can.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -133,8 +134,10 @@ const EXP2: [f32; 7] = [
 fn tanh_f32<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
     let square = simd.mul(x, x);
     let terms = [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
-    let polynomial = (terms.iter())
-        .fold(simd.splat(-5.704_988_7e-3), |sum, &term| simd.fma(sum, square, simd.splat(term)));
+    let mut polynomial = simd.splat(-5.704_988_7e-3);
+    for term in terms {
+        polynomial = simd.fma(polynomial, square, simd.splat(term));
+    }
     let small = simd.fma(simd.mul(polynomial, square), x, x);
     // Of the absolute value: 2^(2|x| / ln 2) may overflow, and then 2 / ∞ is 0.
     let absolute = simd.max(simd.sub(simd.splat(0.0), x), x);

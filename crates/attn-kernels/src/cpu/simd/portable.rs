@@ -83,6 +83,11 @@ impl<T: Real> Simd for Portable<T> {
         from_fn(|i| a[i] / b[i])
     }
 
+    #[inline(always)]
+    fn sqrt(self, a: Self::V) -> Self::V {
+        a.map(T::sqrt)
+    }
+
     /// In two roundings where the fused form would be a library call.
     #[inline(always)]
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {

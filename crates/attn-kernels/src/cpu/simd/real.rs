@@ -29,6 +29,7 @@ pub(crate) trait Real:
     fn exp2(self) -> Self;
     fn ln(self) -> Self;
     fn tanh(self) -> Self;
+    fn sqrt(self) -> Self;
     fn is_finite(self) -> bool;
     fn is_nan(self) -> bool;
     /// `self · a + b` in one rounding.
@@ -41,52 +42,64 @@ pub(crate) trait Real:
     fn run<O: Op<Self>>(isa: Isa, op: O) -> O::Output;
 }
 
+/// What the standard library has for both, under the same names.
+macro_rules! standard {
+    ($float:ident) => {
+        const ZERO: Self = 0.0;
+        const ONE: Self = 1.0;
+        const INFINITY: Self = $float::INFINITY;
+        const NEG_INFINITY: Self = $float::NEG_INFINITY;
+        const LOG2_E: Self = std::$float::consts::LOG2_E;
+
+        #[inline(always)]
+        fn from_f64(x: f64) -> Self {
+            x as $float
+        }
+
+        #[inline(always)]
+        fn to_f64(self) -> f64 {
+            self.into()
+        }
+
+        #[inline(always)]
+        fn exp2(self) -> Self {
+            self.exp2()
+        }
+
+        #[inline(always)]
+        fn ln(self) -> Self {
+            self.ln()
+        }
+
+        #[inline(always)]
+        fn tanh(self) -> Self {
+            self.tanh()
+        }
+
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            self.sqrt()
+        }
+
+        #[inline(always)]
+        fn is_finite(self) -> bool {
+            self.is_finite()
+        }
+
+        #[inline(always)]
+        fn is_nan(self) -> bool {
+            self.is_nan()
+        }
+
+        #[inline(always)]
+        fn mul_add(self, a: Self, b: Self) -> Self {
+            self.mul_add(a, b)
+        }
+    };
+}
+
 impl Real for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const INFINITY: Self = f32::INFINITY;
-    const NEG_INFINITY: Self = f32::NEG_INFINITY;
-    const LOG2_E: Self = std::f32::consts::LOG2_E;
-
-    #[inline(always)]
-    fn from_f64(x: f64) -> Self {
-        x as f32
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self.into()
-    }
-
-    #[inline(always)]
-    fn exp2(self) -> Self {
-        self.exp2()
-    }
-
-    #[inline(always)]
-    fn ln(self) -> Self {
-        self.ln()
-    }
-
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        self.tanh()
-    }
-
-    #[inline(always)]
-    fn is_finite(self) -> bool {
-        self.is_finite()
-    }
-
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        self.mul_add(a, b)
-    }
+    standard!(f32);
 
     #[inline(always)]
     fn exp2_lanes<const N: usize>(x: [f32; N]) -> [f32; N] {
@@ -115,51 +128,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const INFINITY: Self = f64::INFINITY;
-    const NEG_INFINITY: Self = f64::NEG_INFINITY;
-    const LOG2_E: Self = std::f64::consts::LOG2_E;
-
-    #[inline(always)]
-    fn from_f64(x: f64) -> Self {
-        x
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self
-    }
-
-    #[inline(always)]
-    fn exp2(self) -> Self {
-        self.exp2()
-    }
-
-    #[inline(always)]
-    fn ln(self) -> Self {
-        self.ln()
-    }
-
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        self.tanh()
-    }
-
-    #[inline(always)]
-    fn is_finite(self) -> bool {
-        self.is_finite()
-    }
-
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        self.mul_add(a, b)
-    }
+    standard!(f64);
 
     #[inline(always)]
     fn exp2_lanes<const N: usize>(x: [f64; N]) -> [f64; N] {

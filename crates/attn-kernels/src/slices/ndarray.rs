@@ -1,9 +1,7 @@
-//! Attention on burn's ndarray.
+//! Slices of burn's ndarray.
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
-use super::ops::{AttentionOps, Gradients, Inputs, Maybe};
-use super::slices::{self, Memory, Slices};
-use super::{Options, fallback};
+use super::{Memory, Slices};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{NdArray, TensorMetadata};
@@ -35,22 +33,3 @@ macro_rules! slices {
 }
 
 slices!(f32 => F32, f64 => F64);
-
-impl AttentionOps for NdArray {
-    fn attention(inputs: Inputs<Self>, options: Options) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        slices::forward(inputs, &options)
-    }
-
-    fn attention_backward(
-        inputs: Inputs<Self>,
-        context: FloatTensor<Self>,
-        statistics: FloatTensor<Self>,
-        grad_context: Maybe<Self>,
-        grad_log_sum_exp: Maybe<Self>,
-        bias_gradient: bool,
-        options: Options,
-    ) -> Gradients<Self> {
-        let saved = fallback::Saved { context, statistics, grad_context, grad_log_sum_exp };
-        slices::backward(inputs, saved, bias_gradient, &options)
-    }
-}

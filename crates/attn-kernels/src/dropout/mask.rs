@@ -1,4 +1,4 @@
-//! Dropout whose mask is a function of position.
+//! Which elements are dropped: a function of position.
 
 use crate::random::combine;
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,0 +1,179 @@
+//! Layer and root-mean-square normalisation of rows, each direction in one pass over memory.
+
+use super::fill::{Fresh, fill, filled, first, load, store};
+use super::simd::{Isa, Op, Real, Simd};
+use std::mem::MaybeUninit;
+
+/// Rows of a task. Not a matter of threads: it decides how the gradients of gain and shift round.
+const CHUNK: usize = 64;
+
+/// Rows of `gain.len()` numbers, and how they are normalised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) gain: &'a [f32],
+    pub(crate) shift: Option<&'a [f32]>,
+    /// Whether the mean is subtracted.
+    pub(crate) centred: bool,
+    pub(crate) epsilon: f32,
+}
+
+impl Rows<'_> {
+    fn chunk(self, index: usize) -> Self {
+        let size = CHUNK * self.gain.len();
+        Self { x: &self.x[index * size..self.x.len().min((index + 1) * size)], ..self }
+    }
+
+    /// Mean and `1 / sqrt(mean of squares + epsilon)` of a row, in two passes: in one, a large mean
+    /// would drown the squares.
+    #[inline(always)]
+    fn statistics<S: Simd<T = f32>>(&self, simd: S, x: &[f32]) -> (S::V, S::V) {
+        let count = x.len() as f32;
+        let mut mean = simd.splat(0.0);
+        if self.centred {
+            let mut sum = simd.splat(0.0);
+            for at in (0..x.len()).step_by(S::LANES) {
+                sum = simd.add(sum, load(simd, x, at));
+            }
+            mean = simd.splat(simd.sum(sum) / count);
+        }
+        let mut squares = simd.splat(0.0);
+        for at in (0..x.len()).step_by(S::LANES) {
+            let centred = simd.sub(load(simd, x, at), mean);
+            let centred = first(simd, x.len() - at, centred, simd.splat(0.0));
+            squares = simd.fma(centred, centred, squares);
+        }
+        (mean, simd.splat(1.0 / (simd.sum(squares) / count + self.epsilon).sqrt()))
+    }
+}
+
+/// `(x - mean) / sqrt(mean of squares + epsilon) · gain + shift`.
+pub(crate) fn forward(isa: Isa, rows: Rows) -> Vec<f32> {
+    let size = rows.x.len();
+    // SAFETY: a chunk writes all of its rows.
+    let [y] = unsafe {
+        fill(
+            [size],
+            [CHUNK * rows.gain.len()],
+            8 * size,
+            || (),
+            |(), index, [to]| {
+                f32::run(isa, Forward { rows: rows.chunk(index), to });
+            },
+        )
+    };
+    y
+}
+
+/// Gradients of `x`, gain and shift, from that of the result.
+pub(crate) fn backward(isa: Isa, rows: Rows, gradient: &[f32]) -> [Vec<f32>; 3] {
+    let (size, width) = (rows.x.len(), rows.gain.len());
+    assert_eq!(gradient.len(), size, "a gradient of another size");
+    let tasks = size.div_ceil(CHUNK * width);
+    let lengths = [size, tasks * 2 * width];
+    // SAFETY: a chunk writes all of its rows, and its parts of the other gradients.
+    let [d_x, parts] = unsafe {
+        fill(
+            lengths,
+            [CHUNK * width, 2 * width],
+            16 * size,
+            || (),
+            |(), index, [to, parts]| {
+                let start = index * CHUNK * width;
+                let gradient = &gradient[start..start + to.len()];
+                f32::run(isa, Backward { rows: rows.chunk(index), gradient, to, parts });
+            },
+        )
+    };
+    let (mut d_gain, mut d_shift) = (vec![0.0; width], vec![0.0; width]);
+    for part in parts.chunks_exact(2 * width) {
+        let (gain, shift) = part.split_at(width);
+        d_gain.iter_mut().zip(gain).for_each(|(sum, x)| *sum += x);
+        d_shift.iter_mut().zip(shift).for_each(|(sum, x)| *sum += x);
+    }
+    [d_x, d_gain, d_shift]
+}
+
+struct Forward<'a> {
+    rows: Rows<'a>,
+    to: &'a mut Fresh,
+}
+
+impl Op<f32> for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd<T = f32>>(self, simd: S) {
+        let Self { rows, to } = self;
+        let width = rows.gain.len();
+        for (x, to) in rows.x.chunks_exact(width).zip(to.chunks_exact_mut(width)) {
+            let (mean, scale) = rows.statistics(simd, x);
+            for at in (0..width).step_by(S::LANES) {
+                let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
+                let gain = load(simd, rows.gain, at);
+                let y = match rows.shift {
+                    Some(shift) => simd.fma(normal, gain, load(simd, shift, at)),
+                    None => simd.mul(normal, gain),
+                };
+                store(simd, to, at, y);
+            }
+        }
+    }
+}
+
+/// With `n` the normalised row and `g` its gradient, `gradient · gain`:
+/// `dx = (g - mean(g) - n · mean(g n)) · scale`, the first mean only where rows are centred.
+struct Backward<'a> {
+    rows: Rows<'a>,
+    gradient: &'a [f32],
+    to: &'a mut Fresh,
+    /// Gradients of gain and shift, of these rows.
+    parts: &'a mut Fresh,
+}
+
+impl Op<f32> for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd<T = f32>>(self, simd: S) {
+        let Self { rows, gradient, to, parts } = self;
+        let width = rows.gain.len();
+        let zero = simd.splat(0.0);
+        let parts = filled(parts, 0.0);
+        let (d_gain, d_shift) = parts.split_at_mut(width);
+        let rows_of = rows.x.chunks_exact(width).zip(gradient.chunks_exact(width));
+        for ((x, gradient), to) in rows_of.zip(to.chunks_exact_mut(width)) {
+            let (mean, scale) = rows.statistics(simd, x);
+            let (mut sum, mut product) = (zero, zero);
+            for at in (0..width).step_by(S::LANES) {
+                // Behind the end the gradient is 0.
+                let outer = load(simd, gradient, at);
+                let inner = simd.mul(outer, load(simd, rows.gain, at));
+                let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
+                sum = simd.add(sum, inner);
+                product = simd.fma(inner, normal, product);
+                add(simd, d_gain, at, simd.mul(outer, normal));
+                add(simd, d_shift, at, outer);
+            }
+            // Now their means.
+            sum = if rows.centred { simd.splat(simd.sum(sum) / width as f32) } else { zero };
+            product = simd.splat(simd.sum(product) / width as f32);
+            for at in (0..width).step_by(S::LANES) {
+                let inner = simd.mul(load(simd, gradient, at), load(simd, rows.gain, at));
+                let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
+                let along = simd.mul(normal, product);
+                let rest = simd.sub(simd.sub(inner, sum), along);
+                store(simd, to, at, simd.mul(rest, scale));
+            }
+        }
+    }
+}
+
+/// Adds a vector from `at` on, up to the end.
+#[inline(always)]
+fn add<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
+    let sum = simd.add(load(simd, to, at), v);
+    // SAFETY: what is written stays written.
+    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut [MaybeUninit<f32>]) };
+    store(simd, to, at, sum);
+}

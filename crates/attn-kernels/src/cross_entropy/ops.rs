@@ -1,0 +1,112 @@
+//! Cross-entropy as an operation of the processor backends.
+#![allow(deprecated)] // burn's ndarray, in favour of flex.
+
+use crate::cpu::cross_entropy::{LogSumExps, Rows, backward, forward};
+use crate::cpu::isa;
+use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::{Autodiff, NodeId};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use std::sync::Arc;
+
+pub(super) fn cross_entropy(
+    logits: Tensor<2>,
+    labels: &[Option<u32>],
+    smoothing: f64,
+) -> Tensor<1> {
+    let labels = Labels { of_rows: labels.into(), smoothing };
+    Tensor::from_dispatch(<Dispatch as CrossEntropyOps>::cross_entropy(
+        logits.into_dispatch(),
+        labels,
+    ))
+}
+
+/// What the rows of logits should have been.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    of_rows: Arc<[Option<u32>]>,
+    smoothing: f64,
+}
+
+/// Cross-entropy of the rows of a matrix.
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Autodiff
+)]
+pub trait CrossEntropyOps: Backend {
+    /// The sum over the rows, `[1]`.
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self>;
+}
+
+on_slices!(CrossEntropyOps {
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self> {
+        let (sum, _) = forward_sum::<Self>(&in_order::<Self, f32>(logits), &labels);
+        sum
+    }
+});
+
+/// Of logits in order.
+fn forward_sum<B: Slices<f32>>(
+    logits: &FloatTensor<B>,
+    labels: &Labels,
+) -> (FloatTensor<B>, LogSumExps) {
+    let (costs, log_sum_exps) = forward(isa(), rows::<B>(logits, labels));
+    let sum = costs.iter().map(|&cost| f64::from(cost)).sum::<f64>() as f32;
+    (tensor::<B, f32>(vec![sum], [1], &logits.device()), log_sum_exps)
+}
+
+fn rows<'a, B: Slices<f32>>(logits: &'a FloatTensor<B>, labels: &'a Labels) -> Rows<'a> {
+    let [_, width] = logits.shape().dims();
+    let Labels { of_rows, smoothing } = labels;
+    Rows { logits: slice::<B, f32>(logits), width, labels: of_rows, smoothing: *smoothing }
+}
+
+/// The node of the sum.
+#[derive(Debug)]
+struct CrossEntropy;
+
+#[derive(Clone, Debug)]
+struct State {
+    logits: NodeId,
+    labels: Labels,
+    log_sum_exps: LogSumExps,
+}
+
+impl<B: Slices<f32>> Backward<B, 1> for CrossEntropy {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 1>, graph: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let Ops { node, parents: [parent], state } = ops;
+        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        if let Some(parent) = parent {
+            let logits = in_order::<B, f32>(checkpointer.retrieve_node_output(state.logits));
+            let rows = rows::<B>(&logits, &state.labels);
+            let gradient = slice::<B, f32>(&gradient)[0];
+            let d_logits = backward(isa(), rows, &state.log_sum_exps, gradient);
+            let d_logits = tensor::<B, f32>(d_logits, logits.shape(), &logits.device());
+            graph.register::<B>(parent.id, d_logits);
+        }
+    }
+}
+
+impl<B: Slices<f32> + CrossEntropyOps, C: CheckpointStrategy> CrossEntropyOps for Autodiff<B, C> {
+    fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self> {
+        match CrossEntropy.prepare::<C>([logits.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let id = prep.checkpoint(&logits);
+                let logits = in_order::<B, f32>(logits.into_primitive());
+                let (sum, log_sum_exps) = forward_sum::<B>(&logits, &labels);
+                prep.finish(State { logits: id, labels, log_sum_exps }, sum)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::cross_entropy(logits.into_primitive(), labels))
+            }
+        }
+    }
+}

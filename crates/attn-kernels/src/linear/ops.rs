@@ -1,0 +1,167 @@
+//! The linear map as an operation of the processor backends.
+#![allow(deprecated)] // burn's ndarray, in favour of flex.
+
+use crate::cpu::isa;
+use crate::cpu::linear::{Matrix, product, sum_of_rows};
+use crate::maybe::Maybe;
+use crate::slices::{Slices, in_order, memory, on_slices, slice, tensor};
+use burn::backend::autodiff::Autodiff;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+
+pub(super) fn linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    let mut dims = x.dims();
+    let [d_input, d_output] = weight.dims();
+    let rows = dims[..D - 1].iter().product::<usize>();
+    let y = <Dispatch as LinearOps>::linear(
+        x.reshape([rows, d_input]).into_dispatch(),
+        weight.into_dispatch(),
+        Maybe::from_option(bias.map(Tensor::into_dispatch)),
+    );
+    dims[D - 1] = d_output;
+    Tensor::<2>::from_dispatch(y).reshape(dims)
+}
+
+/// The linear map of the rows of a matrix.
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Autodiff
+)]
+pub trait LinearOps: Backend {
+    /// `[rows, d_input] · [d_input, d_output] + [d_output]`
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+on_slices!(LinearOps {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        forward(x, weight, bias)
+    }
+});
+
+fn forward<B: Slices<f32>>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Maybe<B>,
+) -> FloatTensor<B> {
+    let device = x.device();
+    let (x, weight) = (readable::<B>(x), readable::<B>(weight));
+    let bias = bias.into_option().map(in_order::<B, f32>);
+    let (x, weight) = (matrix::<B>(&x), matrix::<B>(&weight));
+    let y = product(x, weight, bias.as_ref().map(slice::<B, f32>));
+    tensor::<B, f32>(y, [x.rows(), weight.columns()], &device)
+}
+
+/// The tensor, copied if it runs backwards.
+fn readable<B: Slices<f32>>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    if B::memory(&tensor).is_some_and(|memory| memory.strides.iter().all(|&stride| stride >= 0)) {
+        tensor
+    } else {
+        B::contiguous(tensor)
+    }
+}
+
+/// Of a tensor that is [readable].
+fn matrix<B: Slices<f32>>(tensor: &FloatTensor<B>) -> Matrix<'_> {
+    let dims = tensor.shape().dims::<2>();
+    let memory = memory::<B, f32>(tensor);
+    let strides = std::array::from_fn(|axis| match dims[axis] {
+        // That of a single index means nothing, and backends write there what they like.
+        1 => 1,
+        _ => memory.strides[axis].unsigned_abs(),
+    });
+    Matrix::new(memory.data, dims, strides)
+}
+
+/// The node of the result.
+#[derive(Debug)]
+struct Linear;
+
+#[derive(Clone, Debug)]
+struct State {
+    x: NodeId,
+    weight: NodeId,
+    has_bias: bool,
+}
+
+impl<B: Slices<f32>> Backward<B, 3> for Linear {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 3>, graph: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let Ops { node, parents: [x, weight, bias], state } = ops;
+        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let device = gradient.device();
+        let dims = gradient.shape().dims::<2>();
+        let output = Matrix::of_rows(slice::<B, f32>(&gradient), dims[1]);
+        if let Some(parent) = x {
+            let weight = readable::<B>(checkpointer.retrieve_node_output(state.weight));
+            let weight = matrix::<B>(&weight).transposed();
+            let d_x = product(output, weight, None);
+            graph.register::<B>(
+                parent.id,
+                tensor::<B, f32>(d_x, [dims[0], weight.columns()], &device),
+            );
+        }
+        if let Some(parent) = weight {
+            let x = readable::<B>(checkpointer.retrieve_node_output(state.x));
+            let x = matrix::<B>(&x).transposed();
+            let d_weight = product(x, output, None);
+            graph
+                .register::<B>(parent.id, tensor::<B, f32>(d_weight, [x.rows(), dims[1]], &device));
+        }
+        if let Some(parent) = bias.filter(|_| state.has_bias) {
+            let d_bias = sum_of_rows(isa(), slice::<B, f32>(&gradient), dims[1]);
+            graph.register::<B>(parent.id, tensor::<B, f32>(d_bias, [dims[1]], &device));
+        }
+    }
+}
+
+impl<B: Slices<f32> + LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        let of_bias = bias.as_ref();
+        // In the slot of a bias that is absent stands the input, whose gradient is not asked twice.
+        let nodes = [x.node(), weight.node(), of_bias.unwrap_or(&x).node()];
+        let has_bias = of_bias.is_some();
+        match Linear.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state =
+                    State { x: prep.checkpoint(&x), weight: prep.checkpoint(&weight), has_bias };
+                let bias = bias.map(|bias| bias.into_primitive());
+                prep.finish(
+                    state,
+                    <B as LinearOps>::linear(x.into_primitive(), weight.into_primitive(), bias),
+                )
+            }
+            OpsKind::UnTracked(prep) => {
+                let bias = bias.map(|bias| bias.into_primitive());
+                prep.finish(<B as LinearOps>::linear(
+                    x.into_primitive(),
+                    weight.into_primitive(),
+                    bias,
+                ))
+            }
+        }
+    }
+}

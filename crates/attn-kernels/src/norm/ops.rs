@@ -1,0 +1,149 @@
+//! Norms as an operation of the processor backends.
+#![allow(deprecated)] // burn's ndarray, in favour of flex.
+
+use crate::cpu::isa;
+use crate::cpu::norm::{Rows, backward, forward};
+use crate::maybe::Maybe;
+use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::{Autodiff, NodeId};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+
+pub(super) fn norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Option<Tensor<1>>,
+    epsilon: f64,
+) -> Tensor<D> {
+    let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
+    let beta = Maybe::from_option(beta.map(Tensor::into_dispatch));
+    Tensor::from_dispatch(<Dispatch as NormOps>::norm(x, gamma, beta, epsilon))
+}
+
+/// Norms of the last dimension.
+#[backend_extension(
+    NdArray: cfg(feature = "ndarray"),
+    Flex: cfg(feature = "flex"),
+    Autodiff
+)]
+pub trait NormOps: Backend {
+    /// Layer normalisation, if there is a shift; else root-mean-square normalisation.
+    fn norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        #[extension_type] beta: Maybe<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+}
+
+on_slices!(NormOps {
+    fn norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: Maybe<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        let inputs = Inputs::<Self>::new(x, gamma, beta);
+        let y = forward(isa(), inputs.rows(epsilon));
+        tensor::<Self, f32>(y, inputs.x.shape(), &inputs.x.device())
+    }
+});
+
+/// In order.
+struct Inputs<B: Backend> {
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: Option<FloatTensor<B>>,
+}
+
+impl<B: Slices<f32>> Inputs<B> {
+    fn new(x: FloatTensor<B>, gamma: FloatTensor<B>, beta: Maybe<B>) -> Self {
+        let beta = beta.into_option().map(in_order::<B, f32>);
+        Self { x: in_order::<B, f32>(x), gamma: in_order::<B, f32>(gamma), beta }
+    }
+
+    fn rows(&self, epsilon: f64) -> Rows<'_> {
+        Rows {
+            x: slice::<B, f32>(&self.x),
+            gain: slice::<B, f32>(&self.gamma),
+            shift: self.beta.as_ref().map(slice::<B, f32>),
+            centred: self.beta.is_some(),
+            epsilon: epsilon as f32,
+        }
+    }
+}
+
+/// The node of the result.
+#[derive(Debug)]
+struct Norm;
+
+#[derive(Clone, Debug)]
+struct State<B: Backend> {
+    x: NodeId,
+    gamma: NodeId,
+    beta: Maybe<B>,
+    epsilon: f64,
+}
+
+impl<B: Slices<f32>> Backward<B, 3> for Norm {
+    type State = State<B>;
+
+    fn backward(
+        self,
+        ops: Ops<State<B>, 3>,
+        graph: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let Ops { node, parents: [x, gamma, beta], state } = ops;
+        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let inputs = Inputs::<B>::new(
+            checkpointer.retrieve_node_output(state.x),
+            checkpointer.retrieve_node_output(state.gamma),
+            state.beta,
+        );
+        let [d_x, d_gamma, d_beta] =
+            backward(isa(), inputs.rows(state.epsilon), slice::<B, f32>(&gradient));
+        let width = inputs.gamma.shape();
+        // In the slot of a shift that is absent stands the input, whose gradient is not asked twice.
+        let beta = beta.filter(|_| inputs.beta.is_some());
+        let device = gradient.device();
+        let gradients =
+            [(x, d_x, inputs.x.shape()), (gamma, d_gamma, width.clone()), (beta, d_beta, width)];
+        for (parent, data, shape) in gradients {
+            if let Some(parent) = parent {
+                graph.register::<B>(parent.id, tensor::<B, f32>(data, shape, &device));
+            }
+        }
+    }
+}
+
+impl<B: Slices<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
+    fn norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: Maybe<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), gamma.node(), beta.as_ref().unwrap_or(&x).node()];
+        match Norm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
+                let beta: Maybe<B> = beta.map(|beta| beta.into_primitive());
+                let state = State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon };
+                prep.finish(
+                    state,
+                    B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon),
+                )
+            }
+            OpsKind::UnTracked(prep) => {
+                let beta = beta.map(|beta| beta.into_primitive());
+                prep.finish(B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon))
+            }
+        }
+    }
+}

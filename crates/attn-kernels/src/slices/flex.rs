@@ -1,0 +1,23 @@
+//! Slices of burn's flex.
+
+use super::{Memory, Slices};
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+
+macro_rules! slices {
+    ($($element:ty),*) => {$(
+        impl Slices<$element> for Flex {
+            fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, $element>> {
+                let layout = tensor.layout();
+                let data = tensor.storage::<$element>().get(layout.start_offset()..)?;
+                Some(Memory { data, strides: layout.strides().to_vec() })
+            }
+
+            fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+                tensor.to_contiguous()
+            }
+        }
+    )*};
+}
+
+slices!(f32, f64);

@@ -1,0 +1,85 @@
+//! From the tensors of a processor backend to slices, and back.
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{Element, Shape, TensorData};
+
+/// Where the elements of a tensor are.
+pub(crate) struct Memory<'a, T> {
+    /// From the element at index 0 of each dimension on.
+    pub(crate) data: &'a [T],
+    /// For each dimension; negative after a flip.
+    pub(crate) strides: Vec<isize>,
+}
+
+/// A backend whose tensors are slices.
+pub(crate) trait Slices<T>: Backend {
+    /// The memory of a tensor of elements `T`, if it is one slice in which they all come after the
+    /// first.
+    fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, T>>;
+
+    /// The tensor with its elements in order.
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Implements an operation for each backend whose tensors are slices.
+macro_rules! on_slices {
+    ($operation:ident { $($item:item)* }) => {
+        #[cfg(feature = "flex")]
+        impl $operation for burn::backend::Flex { $($item)* }
+
+        #[cfg(feature = "ndarray")]
+        impl $operation for burn::backend::NdArray { $($item)* }
+    };
+}
+pub(crate) use on_slices;
+
+/// The tensor, copied if the elements of its rows are not next to each other, or a dimension runs
+/// backwards.
+pub(crate) fn with_rows<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = tensor.shape();
+    let last = shape.num_dims() - 1;
+    let readable = B::memory(&tensor).is_some_and(|memory| {
+        let strides = || memory.strides.iter().zip(shape.iter()).filter(|(_, size)| **size > 1);
+        strides().all(|(&stride, _)| stride >= 0) && (shape[last] == 1 || memory.strides[last] == 1)
+    });
+    if readable { tensor } else { B::contiguous(tensor) }
+}
+
+/// The tensor, copied if its elements are not all next to each other.
+pub(crate) fn in_order<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = tensor.shape();
+    let ordered = B::memory(&tensor).is_some_and(|memory| {
+        let mut expected = 1;
+        shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
+            let right = size == 1 || stride == expected;
+            expected *= size as isize;
+            right
+        })
+    });
+    if ordered { tensor } else { B::contiguous(tensor) }
+}
+
+/// Of a tensor that is [in order](in_order).
+pub(crate) fn slice<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
+    &memory::<B, T>(tensor).data[..tensor.shape().num_elements()]
+}
+
+/// Of a tensor that has been made readable.
+pub(crate) fn memory<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> Memory<'_, T> {
+    B::memory(tensor).expect("a tensor that was made readable is readable")
+}
+
+/// A tensor of elements in order.
+pub(crate) fn tensor<B: Backend, T: Element>(
+    data: Vec<T>,
+    shape: impl Into<Shape>,
+    device: &B::Device,
+) -> FloatTensor<B> {
+    B::float_from_data(TensorData::new(data, shape), device)
+}
