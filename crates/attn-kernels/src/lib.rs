@@ -18,9 +18,10 @@ pub mod norm;
 mod random;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod slices;
+pub mod sum_of_squares;
 mod visibility;
 
-pub use cpu::instruction_set;
+pub use cpu::{instruction_set, keep_freed_memory};
 pub use dropout::DropoutMask;
 pub use random::{GOLDEN_GAMMA, combine, mix};
 pub use visibility::{Tile, Visibility};

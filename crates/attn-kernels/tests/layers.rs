@@ -8,6 +8,7 @@ use attn_kernels::adamw::Step;
 use attn_kernels::cross_entropy::cross_entropy;
 use attn_kernels::linear::linear;
 use attn_kernels::norm::{layer_norm, rms_norm};
+use attn_kernels::sum_of_squares::sum_of_squares;
 use attn_kernels::{DropoutMask, combine};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cases::{assert_close, noise, numbers};
@@ -245,6 +246,18 @@ fn a_step_of_adamw_is_its_equation() {
                 // Betas are rounded to f32: of 0.98, what is left to 1 by two millionths.
                 assert_close("AdamW", found, expected, 32.0 * EPSILON);
             }
+        }
+    }
+}
+
+#[test]
+fn sums_of_squares_are_sums_of_squares() {
+    for device in devices() {
+        for dims in [[1, 1], [3, 7], [9, 1031]] {
+            let x = noise::<2>(dims, 1, &device, DType::F32);
+            let found = numbers(sum_of_squares(x.clone().transpose()));
+            let expected: f64 = numbers(x).iter().map(|x| x * x).sum();
+            assert_close("squares", &found, &[expected], expected * 64.0 * EPSILON);
         }
     }
 }

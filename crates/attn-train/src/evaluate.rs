@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, FloatDType, Tensor};
 
+use crate::metrics;
 use crate::objective::Objective;
 use crate::source::BatchSource;
 
@@ -15,9 +16,9 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Exponential of the loss: of how many equally likely tokens the model chooses on average.
+    /// [Perplexity](metrics::perplexity), if the loss is a cross-entropy without smoothing.
     pub fn perplexity(&self) -> f64 {
-        self.loss.exp()
+        metrics::perplexity(self.loss * self.tokens as f64, self.tokens)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod stop;
 pub mod tokenizer;
 pub mod trainer;
 
+pub use attn_kernels::keep_freed_memory;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{ConfigError, TrainerConfig};
 pub use evaluate::{Evaluation, evaluate};

@@ -84,6 +84,10 @@ fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
     // Where no bar is drawn, a line for every event stands for it.
     logging::install(!args.quiet && !io::stderr().is_terminal());
     let training = args.translating.model.is_none();
+    if training {
+        // Where the allocator is another, training is slower, and that is all.
+        attn_train::keep_freed_memory();
+    }
     let stop = if training { interrupt::on_ctrl_c()? } else { StopSignal::new() };
     let mut console = Console {
         input: &mut BufReader::new(io::stdin()),

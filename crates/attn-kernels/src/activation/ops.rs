@@ -4,7 +4,7 @@
 use super::Activation;
 use crate::cpu::activation::{backward, forward, gated_backward, gated_forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -73,11 +73,12 @@ impl<B: Slices<f32>> Backward<B, 1> for Plain {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents: [parent], state: (x, f) } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = graph.consume::<B>(&node);
         if let Some(parent) = parent {
             let x = in_order::<B, f32>(checkpointer.retrieve_node_output(x));
-            let d_x = backward(isa(), f, slice::<B, f32>(&x), slice::<B, f32>(&gradient));
-            graph.register::<B>(parent.id, tensor::<B, f32>(d_x, x.shape(), &x.device()));
+            let x = slice::<B, f32>(&x);
+            let gradient = changed::<B, f32>(gradient, |gradient| backward(isa(), f, x, gradient));
+            graph.register::<B>(parent.id, gradient);
         }
     }
 }
@@ -96,16 +97,17 @@ impl<B: Slices<f32>> Backward<B, 2> for Gate {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents, state: (inputs, f) } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
-        let mut input =
-            |id| in_order::<B, f32>(checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
-        let [x, y] = [input(inputs[0]), input(inputs[1])];
-        let [x, y] = [&x, &y].map(slice::<B, f32>);
-        let gradients = gated_backward(isa(), f, x, y, slice::<B, f32>(&gradient));
-        for (parent, data) in parents.into_iter().zip(gradients) {
-            if let Some(parent) = parent {
-                let tensor = tensor::<B, f32>(data, gradient.shape(), &gradient.device());
-                graph.register::<B>(parent.id, tensor);
+        let gradient = graph.consume::<B>(&node);
+        let [x, y] = inputs.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
+        let y = in_order::<B, f32>(y);
+        let y = slice::<B, f32>(&y);
+        let mut of_x = None;
+        let of_y = changed::<B, f32>(gradient, |gradient| {
+            of_x = Some(changed::<B, f32>(x, |x| gated_backward(isa(), f, y, x, gradient)));
+        });
+        for (parent, gradient) in parents.into_iter().zip([of_x, Some(of_y)]) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                graph.register::<B>(parent.id, gradient);
             }
         }
     }

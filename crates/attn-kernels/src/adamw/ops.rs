@@ -3,9 +3,9 @@
 
 use super::Step;
 use crate::cpu::{adamw, isa};
-use crate::slices::{in_order, on_slices, slice, tensor};
+use crate::slices::{changed, in_order, on_slices, slice};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
 pub(super) fn take<const D: usize>(
@@ -48,12 +48,19 @@ on_slices!(AdamWOps {
         second: FloatTensor<Self>,
         step: Step,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let device = parameter.device();
-        let [w, g, m, v] = [parameter, gradient, first, second].map(in_order::<Self, f32>);
-        let shape = w.shape();
-        let [w, g, m, v] = [&w, &g, &m, &v].map(slice::<Self, f32>);
-        let [w, m, v] = adamw::step(isa(), w, g, [m, v], &step)
-            .map(|data| tensor::<Self, f32>(data, shape.clone(), &device));
-        (w, m, v)
+        let gradient = in_order::<Self, f32>(gradient);
+        let gradient = slice::<Self, f32>(&gradient);
+        let mut moments = None;
+        let parameter = changed::<Self, f32>(parameter, |w| {
+            let mut of_second = None;
+            let of_first = changed::<Self, f32>(first, |m| {
+                of_second = Some(changed::<Self, f32>(second, |v| {
+                    adamw::step(isa(), w, gradient, [m, v], &step);
+                }));
+            });
+            moments = of_second.map(|of_second| (of_first, of_second));
+        });
+        let (first, second) = moments.expect("what changes is changed once");
+        (parameter, first, second)
     }
 });

@@ -1,6 +1,6 @@
 //! Activations, with what they multiply, and their derivatives, each in one pass over memory.
 
-use super::elementwise::{Function, map};
+use super::elementwise::{Change, Function, change, map};
 use super::simd::{Isa, Simd};
 use crate::activation::Activation;
 
@@ -23,31 +23,23 @@ macro_rules! with {
 
 /// `f(x)`.
 pub(crate) fn forward(isa: Isa, f: Activation, x: &[f32]) -> Vec<f32> {
-    let [value] = with!(f, |curve| map(isa, [x], Value(curve)));
-    value
+    with!(f, |curve| map(isa, [x], Value(curve)))
 }
 
-/// `g · f'(x)`.
-pub(crate) fn backward(isa: Isa, f: Activation, x: &[f32], g: &[f32]) -> Vec<f32> {
-    let [gradient] = with!(f, |curve| map(isa, [x, g], Slope(curve)));
-    gradient
+/// Turns the gradient `g` of `f(x)` into that of `x`, `g · f'(x)`.
+pub(crate) fn backward(isa: Isa, f: Activation, x: &[f32], g: &mut [f32]) {
+    with!(f, |curve| change(isa, [x], [g], Slope(curve)));
 }
 
 /// `f(x) · y`.
 pub(crate) fn gated_forward(isa: Isa, f: Activation, x: &[f32], y: &[f32]) -> Vec<f32> {
-    let [value] = with!(f, |curve| map(isa, [x, y], GatedValue(curve)));
-    value
+    with!(f, |curve| map(isa, [x, y], GatedValue(curve)))
 }
 
-/// `g · y · f'(x)` and `g · f(x)`.
-pub(crate) fn gated_backward(
-    isa: Isa,
-    f: Activation,
-    x: &[f32],
-    y: &[f32],
-    g: &[f32],
-) -> [Vec<f32>; 2] {
-    with!(f, |curve| map(isa, [x, y, g], GatedSlope(curve)))
+/// Turns `x` and the gradient `g` of `f(x) · y` into the gradients of `x` and `y`, `g · y · f'(x)`
+/// and `g · f(x)`.
+pub(crate) fn gated_backward(isa: Isa, f: Activation, y: &[f32], x: &mut [f32], g: &mut [f32]) {
+    with!(f, |curve| change(isa, [y], [x, g], GatedSlope(curve)));
 }
 
 /// A function of one number and its derivative.
@@ -58,20 +50,20 @@ trait Curve: Copy + Sync {
 #[derive(Clone, Copy)]
 struct Value<C>(C);
 
-impl<C: Curve> Function<1, 1> for Value<C> {
+impl<C: Curve> Function<1> for Value<C> {
     #[inline(always)]
-    fn call<S: Simd<T = f32>>(self, simd: S, [x]: [S::V; 1]) -> [S::V; 1] {
+    fn call<S: Simd<T = f32>>(self, simd: S, [x]: [S::V; 1]) -> S::V {
         let [value, _] = self.0.value_and_slope(simd, x);
-        [value]
+        value
     }
 }
 
 #[derive(Clone, Copy)]
 struct Slope<C>(C);
 
-impl<C: Curve> Function<2, 1> for Slope<C> {
+impl<C: Curve> Change<1, 1> for Slope<C> {
     #[inline(always)]
-    fn call<S: Simd<T = f32>>(self, simd: S, [x, g]: [S::V; 2]) -> [S::V; 1] {
+    fn call<S: Simd<T = f32>>(self, simd: S, [x]: [S::V; 1], [g]: [S::V; 1]) -> [S::V; 1] {
         let [_, slope] = self.0.value_and_slope(simd, x);
         [simd.mul(g, slope)]
     }
@@ -80,20 +72,20 @@ impl<C: Curve> Function<2, 1> for Slope<C> {
 #[derive(Clone, Copy)]
 struct GatedValue<C>(C);
 
-impl<C: Curve> Function<2, 1> for GatedValue<C> {
+impl<C: Curve> Function<2> for GatedValue<C> {
     #[inline(always)]
-    fn call<S: Simd<T = f32>>(self, simd: S, [x, y]: [S::V; 2]) -> [S::V; 1] {
+    fn call<S: Simd<T = f32>>(self, simd: S, [x, y]: [S::V; 2]) -> S::V {
         let [value, _] = self.0.value_and_slope(simd, x);
-        [simd.mul(value, y)]
+        simd.mul(value, y)
     }
 }
 
 #[derive(Clone, Copy)]
 struct GatedSlope<C>(C);
 
-impl<C: Curve> Function<3, 2> for GatedSlope<C> {
+impl<C: Curve> Change<1, 2> for GatedSlope<C> {
     #[inline(always)]
-    fn call<S: Simd<T = f32>>(self, simd: S, [x, y, g]: [S::V; 3]) -> [S::V; 2] {
+    fn call<S: Simd<T = f32>>(self, simd: S, [y]: [S::V; 1], [x, g]: [S::V; 2]) -> [S::V; 2] {
         let [value, slope] = self.0.value_and_slope(simd, x);
         [simd.mul(simd.mul(g, y), slope), simd.mul(g, value)]
     }

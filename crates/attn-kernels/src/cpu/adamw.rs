@@ -1,23 +1,19 @@
 //! A step of AdamW in one pass over memory.
 
-use super::elementwise::{Function, map};
+use super::elementwise::{Change, change};
 use super::simd::{Isa, Simd};
 use crate::adamw::Step;
 
-/// The parameter and its moments after a step along a gradient.
+/// Takes a parameter and its moments a step along a gradient.
 pub(crate) fn step(
     isa: Isa,
-    parameter: &[f32],
+    parameter: &mut [f32],
     gradient: &[f32],
-    moments: [&[f32]; 2],
+    [first, second]: [&mut [f32]; 2],
     step: &Step,
-) -> [Vec<f32>; 3] {
-    let [first, second] = moments;
-    map(
-        isa,
-        [parameter, gradient, first, second],
-        Rule { step: *step, corrections: step.corrections() },
-    )
+) {
+    let rule = Rule { step: *step, corrections: step.corrections() };
+    change(isa, [gradient], [parameter, first, second], rule);
 }
 
 #[derive(Clone, Copy)]
@@ -27,9 +23,9 @@ struct Rule {
     corrections: [f64; 2],
 }
 
-impl Function<4, 3> for Rule {
+impl Change<1, 3> for Rule {
     #[inline(always)]
-    fn call<S: Simd<T = f32>>(self, simd: S, [w, g, m, v]: [S::V; 4]) -> [S::V; 3] {
+    fn call<S: Simd<T = f32>>(self, simd: S, [g]: [S::V; 1], [w, m, v]: [S::V; 3]) -> [S::V; 3] {
         let Self { step, corrections: [first, second] } = self;
         let Step { beta_1, beta_2, epsilon, weight_decay, rate, scale, .. } = step;
         let g = simd.mul(g, simd.splat(scale as f32));

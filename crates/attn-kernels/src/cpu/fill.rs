@@ -1,4 +1,4 @@
-//! Vectors of memory that tasks fill, and reading and writing rows that end anywhere.
+//! Slices that tasks work on part by part, and vectors of rows that end anywhere.
 
 use super::pages;
 use super::schedule::{Shared, each};
@@ -8,39 +8,59 @@ use std::mem::MaybeUninit;
 /// Memory that is about to be written.
 pub(super) type Fresh = [MaybeUninit<f32>];
 
-/// Fills vectors of `lengths` elements chunk by chunk, on all threads: task `i` gets the elements from
-/// `i * chunks[k]` on of vector `k`, `chunks[k]` or what is left.
+/// Gives slices to tasks, on all threads: task `i` gets the elements from `i * sizes[k]` on of slice
+/// `k`, `sizes[k]` or what is left. `work` is about how many operations all of them take.
 ///
 /// # Panics
-/// If the vectors are not of as many chunks.
+/// If the slices are not of as many parts.
+pub(super) fn parts<T: Send, const N: usize>(
+    slices: [&mut [T]; N],
+    sizes: [usize; N],
+    work: usize,
+    task: impl Fn(usize, [&mut [T]; N]) + Sync,
+) {
+    let lengths = slices.each_ref().map(|slice| slice.len());
+    let tasks = lengths[0].div_ceil(sizes[0].max(1));
+    let fits = |k: usize| lengths[k].div_ceil(sizes[k].max(1)) == tasks;
+    assert!((0..N).all(fits), "{lengths:?} elements in parts of {sizes:?}");
+    let starts = slices.map(|slice| Shared(slice.as_mut_ptr()));
+    each(
+        tasks,
+        work,
+        || (),
+        |(), index| {
+            let parts = std::array::from_fn(|k| {
+                let first = index * sizes[k];
+                let count = sizes[k].min(lengths[k] - first);
+                // SAFETY: within the slice, which is lent to this call, and in no other task's part.
+                unsafe { std::slice::from_raw_parts_mut(starts[k].at(first), count) }
+            });
+            task(index, parts);
+        },
+    );
+}
+
+/// [`parts`] of new vectors of `lengths` elements.
 ///
 /// # Safety
 /// A task must write all elements that it gets.
-pub(super) unsafe fn fill<const N: usize, S>(
+pub(super) unsafe fn fill<const N: usize>(
     lengths: [usize; N],
-    chunks: [usize; N],
+    sizes: [usize; N],
     work: usize,
-    scratch: impl Fn() -> S + Sync,
-    task: impl Fn(&mut S, usize, [&mut Fresh; N]) + Sync,
+    task: impl Fn(usize, [&mut Fresh; N]) + Sync,
 ) -> [Vec<f32>; N] {
-    let tasks = lengths[0].div_ceil(chunks[0].max(1));
     let mut outputs = lengths.map(|length| {
         let output = Vec::<f32>::with_capacity(length);
         pages::prefer_large(output.as_ptr(), length);
         output
     });
-    let starts = outputs.each_mut().map(|output| Shared(output.as_mut_ptr().cast()));
-    let fits = |k: usize| lengths[k].div_ceil(chunks[k].max(1)) == tasks;
-    assert!((0..N).all(fits), "{lengths:?} elements in chunks of {chunks:?}");
-    each(tasks, work, scratch, |scratch, index| {
-        let parts = std::array::from_fn(|k| {
-            let first = index * chunks[k];
-            let count = chunks[k].min(lengths[k] - first);
-            // SAFETY: within what the vector has room for, and in no other task's part.
-            unsafe { std::slice::from_raw_parts_mut(starts[k].at(first), count) }
-        });
-        task(scratch, index, parts);
+    let mut lengths_left = lengths.into_iter();
+    let slices = outputs.each_mut().map(|output| {
+        let length = lengths_left.next().expect("a length for each");
+        &mut output.spare_capacity_mut()[..length]
     });
+    parts(slices, sizes, work, task);
     for (output, length) in outputs.iter_mut().zip(lengths) {
         // SAFETY: that much was asked for, and the caller promises that the tasks have written it.
         unsafe { output.set_len(length) };
@@ -76,16 +96,16 @@ pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Fresh, at: usize, v: S::
     to.iter_mut().zip(lanes).for_each(|(to, lane)| _ = to.write(lane));
 }
 
+/// [`store`] over what was there.
+#[inline(always)]
+pub(super) fn overwrite<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
+    // SAFETY: only numbers are written through it.
+    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut Fresh) };
+    store(simd, to, at, v);
+}
+
 /// `v` in the first `count` lanes, `other` in those behind.
 #[inline(always)]
 pub(super) fn first<S: Simd<T = f32>>(simd: S, count: usize, v: S::V, other: S::V) -> S::V {
     if count >= S::LANES { v } else { simd.select(simd.mask((1 << count) - 1), v, other) }
-}
-
-/// All of it written.
-#[inline(always)]
-pub(super) fn filled(fresh: &mut Fresh, value: f32) -> &mut [f32] {
-    fresh.iter_mut().for_each(|to| _ = to.write(value));
-    // SAFETY: all of it has been written.
-    unsafe { &mut *(std::ptr::from_mut(fresh) as *mut [f32]) }
 }

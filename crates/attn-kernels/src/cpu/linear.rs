@@ -148,17 +148,10 @@ pub(crate) fn sum_of_rows(isa: Isa, rows: &[f32], width: usize) -> Vec<f32> {
     let tasks = rows.len().div_ceil(CHUNK * width);
     // SAFETY: a chunk writes its sums.
     let [parts] = unsafe {
-        fill(
-            [tasks * width],
-            [width],
-            rows.len(),
-            || (),
-            |(), index, [to]| {
-                let rows =
-                    &rows[index * CHUNK * width..rows.len().min((index + 1) * CHUNK * width)];
-                f32::run(isa, Sums { rows, width, to });
-            },
-        )
+        fill([tasks * width], [width], rows.len(), |index, [to]| {
+            let rows = &rows[index * CHUNK * width..rows.len().min((index + 1) * CHUNK * width)];
+            f32::run(isa, Sums { rows, width, to });
+        })
     };
     let mut sums = vec![0.0; width];
     for part in parts.chunks_exact(width) {

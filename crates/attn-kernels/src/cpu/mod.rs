@@ -20,9 +20,11 @@ mod product;
 mod schedule;
 mod scores;
 mod simd;
+pub(crate) mod sum_of_squares;
 #[cfg(test)]
 mod tests;
 
+pub use pages::keep_freed_memory;
 pub(crate) use problem::{Gradients, Output, Problem, Saved, View};
 pub(crate) use simd::{Real, isa};
 

@@ -1,8 +1,7 @@
 //! Layer and root-mean-square normalisation of rows, each direction in one pass over memory.
 
-use super::fill::{Fresh, fill, filled, first, load, store};
+use super::fill::{Fresh, fill, first, load, overwrite, parts, store};
 use super::simd::{Isa, Op, Real, Simd};
-use std::mem::MaybeUninit;
 
 /// Rows of a task. Not a matter of threads: it decides how the gradients of gain and shift round.
 const CHUNK: usize = 64;
@@ -52,46 +51,29 @@ pub(crate) fn forward(isa: Isa, rows: Rows) -> Vec<f32> {
     let size = rows.x.len();
     // SAFETY: a chunk writes all of its rows.
     let [y] = unsafe {
-        fill(
-            [size],
-            [CHUNK * rows.gain.len()],
-            8 * size,
-            || (),
-            |(), index, [to]| {
-                f32::run(isa, Forward { rows: rows.chunk(index), to });
-            },
-        )
+        fill([size], [CHUNK * rows.gain.len()], 8 * size, |index, [to]| {
+            f32::run(isa, Forward { rows: rows.chunk(index), to });
+        })
     };
     y
 }
 
-/// Gradients of `x`, gain and shift, from that of the result.
-pub(crate) fn backward(isa: Isa, rows: Rows, gradient: &[f32]) -> [Vec<f32>; 3] {
+/// Turns the gradient of the result into that of `x`; those of gain and shift.
+pub(crate) fn backward(isa: Isa, rows: Rows, gradient: &mut [f32]) -> [Vec<f32>; 2] {
     let (size, width) = (rows.x.len(), rows.gain.len());
     assert_eq!(gradient.len(), size, "a gradient of another size");
-    let tasks = size.div_ceil(CHUNK * width);
-    let lengths = [size, tasks * 2 * width];
-    // SAFETY: a chunk writes all of its rows, and its parts of the other gradients.
-    let [d_x, parts] = unsafe {
-        fill(
-            lengths,
-            [CHUNK * width, 2 * width],
-            16 * size,
-            || (),
-            |(), index, [to, parts]| {
-                let start = index * CHUNK * width;
-                let gradient = &gradient[start..start + to.len()];
-                f32::run(isa, Backward { rows: rows.chunk(index), gradient, to, parts });
-            },
-        )
-    };
+    let mut sums = vec![0.0; size.div_ceil(CHUNK * width) * 2 * width];
+    let sizes = [CHUNK * width, 2 * width];
+    parts([gradient, &mut sums], sizes, 16 * size, |index, [gradient, sums]| {
+        f32::run(isa, Backward { rows: rows.chunk(index), gradient, sums });
+    });
     let (mut d_gain, mut d_shift) = (vec![0.0; width], vec![0.0; width]);
-    for part in parts.chunks_exact(2 * width) {
+    for part in sums.chunks_exact(2 * width) {
         let (gain, shift) = part.split_at(width);
         d_gain.iter_mut().zip(gain).for_each(|(sum, x)| *sum += x);
         d_shift.iter_mut().zip(shift).for_each(|(sum, x)| *sum += x);
     }
-    [d_x, d_gain, d_shift]
+    [d_gain, d_shift]
 }
 
 struct Forward<'a> {
@@ -125,10 +107,9 @@ impl Op<f32> for Forward<'_> {
 /// `dx = (g - mean(g) - n · mean(g n)) · scale`, the first mean only where rows are centred.
 struct Backward<'a> {
     rows: Rows<'a>,
-    gradient: &'a [f32],
-    to: &'a mut Fresh,
-    /// Gradients of gain and shift, of these rows.
-    parts: &'a mut Fresh,
+    gradient: &'a mut [f32],
+    /// Gradients of gain and shift, of these rows: 0 so far.
+    sums: &'a mut [f32],
 }
 
 impl Op<f32> for Backward<'_> {
@@ -136,13 +117,11 @@ impl Op<f32> for Backward<'_> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        let Self { rows, gradient, to, parts } = self;
+        let Self { rows, gradient, sums } = self;
         let width = rows.gain.len();
         let zero = simd.splat(0.0);
-        let parts = filled(parts, 0.0);
-        let (d_gain, d_shift) = parts.split_at_mut(width);
-        let rows_of = rows.x.chunks_exact(width).zip(gradient.chunks_exact(width));
-        for ((x, gradient), to) in rows_of.zip(to.chunks_exact_mut(width)) {
+        let (d_gain, d_shift) = sums.split_at_mut(width);
+        for (x, gradient) in rows.x.chunks_exact(width).zip(gradient.chunks_exact_mut(width)) {
             let (mean, scale) = rows.statistics(simd, x);
             let (mut sum, mut product) = (zero, zero);
             for at in (0..width).step_by(S::LANES) {
@@ -152,8 +131,10 @@ impl Op<f32> for Backward<'_> {
                 let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
                 sum = simd.add(sum, inner);
                 product = simd.fma(inner, normal, product);
-                add(simd, d_gain, at, simd.mul(outer, normal));
-                add(simd, d_shift, at, outer);
+                let sum = simd.fma(outer, normal, load(simd, d_gain, at));
+                overwrite(simd, d_gain, at, sum);
+                let sum = simd.add(outer, load(simd, d_shift, at));
+                overwrite(simd, d_shift, at, sum);
             }
             // Now their means.
             sum = if rows.centred { simd.splat(simd.sum(sum) / width as f32) } else { zero };
@@ -163,17 +144,8 @@ impl Op<f32> for Backward<'_> {
                 let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
                 let along = simd.mul(normal, product);
                 let rest = simd.sub(simd.sub(inner, sum), along);
-                store(simd, to, at, simd.mul(rest, scale));
+                overwrite(simd, gradient, at, simd.mul(rest, scale));
             }
         }
     }
-}
-
-/// Adds a vector from `at` on, up to the end.
-#[inline(always)]
-fn add<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
-    let sum = simd.add(load(simd, to, at), v);
-    // SAFETY: what is written stays written.
-    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut [MaybeUninit<f32>]) };
-    store(simd, to, at, sum);
 }

@@ -51,7 +51,7 @@ impl<T> Shared<T> {
     /// # Safety
     /// The offset must be within what is shared.
     #[inline(always)]
-    pub unsafe fn at(self, offset: usize) -> *mut T {
+    pub unsafe fn at(&self, offset: usize) -> *mut T {
         // SAFETY: the caller's promise.
         unsafe { self.0.add(offset) }
     }

@@ -1,9 +1,9 @@
 //! Cross-entropy as an operation of the processor backends.
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
-use crate::cpu::cross_entropy::{LogSumExps, Rows, backward, forward};
+use crate::cpu::cross_entropy::{self as kernel, LogSumExps, backward, forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -56,15 +56,15 @@ fn forward_sum<B: Slices<f32>>(
     logits: &FloatTensor<B>,
     labels: &Labels,
 ) -> (FloatTensor<B>, LogSumExps) {
-    let (costs, log_sum_exps) = forward(isa(), rows::<B>(logits, labels));
+    let (costs, log_sum_exps) = forward(isa(), slice::<B, f32>(logits), labels.as_slices());
     let sum = costs.iter().map(|&cost| f64::from(cost)).sum::<f64>() as f32;
     (tensor::<B, f32>(vec![sum], [1], &logits.device()), log_sum_exps)
 }
 
-fn rows<'a, B: Slices<f32>>(logits: &'a FloatTensor<B>, labels: &'a Labels) -> Rows<'a> {
-    let [_, width] = logits.shape().dims();
-    let Labels { of_rows, smoothing } = labels;
-    Rows { logits: slice::<B, f32>(logits), width, labels: of_rows, smoothing: *smoothing }
+impl Labels {
+    fn as_slices(&self) -> kernel::Labels<'_> {
+        kernel::Labels { of_rows: &self.of_rows, smoothing: self.smoothing }
+    }
 }
 
 /// The node of the sum.
@@ -85,12 +85,13 @@ impl<B: Slices<f32>> Backward<B, 1> for CrossEntropy {
         let Ops { node, parents: [parent], state } = ops;
         let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
         if let Some(parent) = parent {
-            let logits = in_order::<B, f32>(checkpointer.retrieve_node_output(state.logits));
-            let rows = rows::<B>(&logits, &state.labels);
+            let logits = checkpointer.retrieve_node_output::<FloatTensor<B>>(state.logits);
             let gradient = slice::<B, f32>(&gradient)[0];
-            let d_logits = backward(isa(), rows, &state.log_sum_exps, gradient);
-            let d_logits = tensor::<B, f32>(d_logits, logits.shape(), &logits.device());
-            graph.register::<B>(parent.id, d_logits);
+            let of_logits = changed::<B, f32>(logits, |logits| {
+                let labels = state.labels.as_slices();
+                backward(isa(), logits, labels, &state.log_sum_exps, gradient);
+            });
+            graph.register::<B>(parent.id, of_logits);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::DropoutMask;
 use crate::cpu::dropout::dropout as drop_elements;
 use crate::cpu::isa;
 use crate::maybe::Maybe;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{Slices, changed, in_order, on_slices, slice};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -45,13 +45,11 @@ on_slices!(DropoutOps {
         residual: Maybe<Self>,
         mask: DropoutMask,
     ) -> FloatTensor<Self> {
-        let x = in_order::<Self, f32>(x);
         let residual = residual.into_option().map(in_order::<Self, f32>);
         let residual = residual.as_ref().map(slice::<Self, f32>);
         // Without dimensions, one row of one element.
         let width = x.shape().iter().last().copied().unwrap_or(1);
-        let y = drop_elements(isa(), slice::<Self, f32>(&x), width, &mask, residual);
-        tensor::<Self, f32>(y, x.shape(), &x.device())
+        changed::<Self, f32>(x, |x| drop_elements(isa(), x, width, &mask, residual))
     }
 });
 

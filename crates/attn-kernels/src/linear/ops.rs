@@ -140,28 +140,19 @@ impl<B: Slices<f32> + LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        let of_bias = bias.as_ref();
         // In the slot of a bias that is absent stands the input, whose gradient is not asked twice.
-        let nodes = [x.node(), weight.node(), of_bias.unwrap_or(&x).node()];
-        let has_bias = of_bias.is_some();
+        let nodes = [x.node(), weight.node(), bias.as_ref().unwrap_or(&x).node()];
+        let map = |x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Maybe<Self>| {
+            let bias = bias.map(|bias| bias.into_primitive());
+            <B as LinearOps>::linear(x.into_primitive(), weight.into_primitive(), bias)
+        };
         match Linear.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state =
-                    State { x: prep.checkpoint(&x), weight: prep.checkpoint(&weight), has_bias };
-                let bias = bias.map(|bias| bias.into_primitive());
-                prep.finish(
-                    state,
-                    <B as LinearOps>::linear(x.into_primitive(), weight.into_primitive(), bias),
-                )
+                let has_bias = bias.as_ref().is_some();
+                let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                prep.finish(State { x: x_id, weight: weight_id, has_bias }, map(x, weight, bias))
             }
-            OpsKind::UnTracked(prep) => {
-                let bias = bias.map(|bias| bias.into_primitive());
-                prep.finish(<B as LinearOps>::linear(
-                    x.into_primitive(),
-                    weight.into_primitive(),
-                    bias,
-                ))
-            }
+            OpsKind::UnTracked(prep) => prep.finish(map(x, weight, bias)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::cpu::isa;
 use crate::cpu::norm::{Rows, backward, forward};
 use crate::maybe::Maybe;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -100,23 +100,25 @@ impl<B: Slices<f32>> Backward<B, 3> for Norm {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents: [x, gamma, beta], state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = graph.consume::<B>(&node);
         let inputs = Inputs::<B>::new(
             checkpointer.retrieve_node_output(state.x),
             checkpointer.retrieve_node_output(state.gamma),
             state.beta,
         );
-        let [d_x, d_gamma, d_beta] =
-            backward(isa(), inputs.rows(state.epsilon), slice::<B, f32>(&gradient));
-        let width = inputs.gamma.shape();
+        let mut of_row = None;
+        let of_x = changed::<B, f32>(gradient, |gradient| {
+            of_row = Some(backward(isa(), inputs.rows(state.epsilon), gradient));
+        });
+        let device = of_x.device();
+        let [of_gamma, of_beta] = of_row
+            .expect("what changes is changed once")
+            .map(|data| tensor::<B, f32>(data, inputs.gamma.shape(), &device));
         // In the slot of a shift that is absent stands the input, whose gradient is not asked twice.
         let beta = beta.filter(|_| inputs.beta.is_some());
-        let device = gradient.device();
-        let gradients =
-            [(x, d_x, inputs.x.shape()), (gamma, d_gamma, width.clone()), (beta, d_beta, width)];
-        for (parent, data, shape) in gradients {
+        for (parent, gradient) in [(x, of_x), (gamma, of_gamma), (beta, of_beta)] {
             if let Some(parent) = parent {
-                graph.register::<B>(parent.id, tensor::<B, f32>(data, shape, &device));
+                graph.register::<B>(parent.id, gradient);
             }
         }
     }
@@ -130,20 +132,17 @@ impl<B: Slices<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C>
         epsilon: f64,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.as_ref().unwrap_or(&x).node()];
+        let beta: Maybe<B> = beta.map(|beta| beta.into_primitive());
+        let norm = |x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta| {
+            B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon)
+        };
         match Norm.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
-                let beta: Maybe<B> = beta.map(|beta| beta.into_primitive());
                 let state = State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon };
-                prep.finish(
-                    state,
-                    B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon),
-                )
+                prep.finish(state, norm(x, gamma, beta))
             }
-            OpsKind::UnTracked(prep) => {
-                let beta = beta.map(|beta| beta.into_primitive());
-                prep.finish(B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon))
-            }
+            OpsKind::UnTracked(prep) => prep.finish(norm(x, gamma, beta)),
         }
     }
 }

@@ -13,6 +13,11 @@ macro_rules! slices {
                 Some(Memory { data, strides: layout.strides().to_vec() })
             }
 
+            fn memory_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [$element]> {
+                let (start, count) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+                tensor.try_storage_mut::<$element>()?.get_mut(start..start + count)
+            }
+
             fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
                 tensor.to_contiguous()
             }

@@ -23,6 +23,9 @@ pub(crate) trait Slices<T>: Backend {
     /// first.
     fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, T>>;
 
+    /// The memory of a tensor that is [in order](in_order) and has no other owner.
+    fn memory_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [T]>;
+
     /// The tensor with its elements in order.
     fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -63,6 +66,21 @@ pub(crate) fn in_order<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B
         })
     });
     if ordered { tensor } else { B::contiguous(tensor) }
+}
+
+/// The tensor with its elements in order, changed: where it is, if it has no other owner.
+pub(crate) fn changed<B: Slices<T>, T: Element>(
+    tensor: FloatTensor<B>,
+    change: impl FnOnce(&mut [T]),
+) -> FloatTensor<B> {
+    let mut tensor = in_order::<B, T>(tensor);
+    if let Some(elements) = B::memory_mut(&mut tensor) {
+        change(elements);
+        return tensor;
+    }
+    let mut elements = slice::<B, T>(&tensor).to_vec();
+    change(&mut elements);
+    self::tensor::<B, T>(elements, tensor.shape(), &tensor.device())
 }
 
 /// Of a tensor that is [in order](in_order).

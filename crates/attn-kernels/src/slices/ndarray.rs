@@ -22,6 +22,14 @@ macro_rules! slices {
                 Some(Memory { data, strides })
             }
 
+            fn memory_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [$element]> {
+                let NdArrayTensor::$variant(storage) = tensor else { return None };
+                if !storage.is_owned() || !storage.is_unique() {
+                    return None;
+                }
+                storage.ensure_owned().as_slice_mut()
+            }
+
             fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
                 let NdArrayTensor::$variant(storage) = &tensor else { return tensor };
                 let elements: Vec<$element> = storage.view().iter().copied().collect();

@@ -1,8 +1,9 @@
 //! The length of a gradient, over all parameters together.
 
+use attn_kernels::sum_of_squares::sum_of_squares;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
 
 /// Sum of the squares of all gradients, in f32, on the device.
 ///
@@ -34,7 +35,7 @@ struct Squares<'a> {
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sums.push(gradient.cast(FloatDType::F32).square().sum());
+            self.sums.push(sum_of_squares(gradient));
         }
     }
 }

@@ -169,7 +169,7 @@ impl<M: Module, O> Trainer<M, O> {
             return Ok(());
         }
         let plain = self.device.clone().inner();
-        let evaluation = evaluate(&self.model.valid(), &self.objective, valid, &plain);
+        let evaluation = evaluate(&self.model().valid(), &self.objective, valid, &plain);
         let step = self.state.step;
         let loss = self.finite(Quantity::ValidationLoss, evaluation.loss, step)?;
 
@@ -195,9 +195,13 @@ impl<M: Module, O> Trainer<M, O> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        let Some(run) = &mut self.run else { return Ok(()) };
-        let moments = self.optimizer.moments(&self.model);
-        run.save(self.model.clone().into_record(), moments, &self.config, &self.state)
+        if self.run.is_none() {
+            return Ok(());
+        }
+        let moments = self.optimizer.moments(self.model());
+        let record = self.model().clone().into_record();
+        let run = self.run.as_mut().expect("a run, by the check above");
+        run.save(record, moments, &self.config, &self.state)
     }
 
     /// Passes over the data so far, with the part of the one that is under way.

@@ -22,6 +22,8 @@ use crate::progress::Progress;
 use crate::stop::StopSignal;
 use run::Run;
 
+const PRESENT: &str = "the model is back after each step";
+
 /// Trains a module `M` towards an [objective](crate::Objective) `O`.
 ///
 /// Everything random in a step is drawn from the seed of the config and the number of the step, and
@@ -31,7 +33,8 @@ use run::Run;
 /// The example of [`Objective`](crate::Objective) trains a module of a few lines.
 pub struct Trainer<M, O> {
     config: TrainerConfig,
-    model: M,
+    /// `None` only while the optimiser has it: a second owner would make it copy every parameter.
+    model: Option<M>,
     objective: O,
     /// With autodiff.
     device: Device,
@@ -58,7 +61,7 @@ impl<M: Module, O> Trainer<M, O> {
         Ok(Self {
             optimizer: AdamW::new(&config.adamw),
             config,
-            model: model.train(),
+            model: Some(model.train()),
             objective,
             device: device.clone().autodiff(),
             state: TrainState::default(),
@@ -92,8 +95,9 @@ impl<M: Module, O> Trainer<M, O> {
         unchanged("batch_tokens", saved.batch_tokens as u64, self.config.batch_tokens as u64)?;
         unchanged("accumulate", saved.accumulate as u64, self.config.accumulate as u64)?;
 
-        self.model = checkpoint.load_model(self.model)?;
-        checkpoint.load_optimizer(&mut self.optimizer, &self.model)?;
+        let model = checkpoint.load_model(self.take_model())?;
+        checkpoint.load_optimizer(&mut self.optimizer, &model)?;
+        self.model = Some(model);
         self.state = checkpoint.state().clone();
         self.run = Some(Run::resume(directory.as_ref(), &checkpoint)?);
         tracing::info!(step = self.state.step, path = %checkpoint.path().display(), "resumed");
@@ -114,12 +118,16 @@ impl<M: Module, O> Trainer<M, O> {
 
     /// The model as it stands.
     pub fn model(&self) -> &M {
-        &self.model
+        self.model.as_ref().expect(PRESENT)
     }
 
     /// The model as it stands, without the trainer.
     pub fn into_model(self) -> M {
-        self.model
+        self.model.expect(PRESENT)
+    }
+
+    fn take_model(&mut self) -> M {
+        self.model.take().expect(PRESENT)
     }
 
     /// Where the run stands.

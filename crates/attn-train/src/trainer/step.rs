@@ -50,15 +50,15 @@ impl<M: Module, O> Trainer<M, O> {
         let mut tokens = 0;
         for (index, batch) in batches.iter().enumerate() {
             random::seed(random::combine(step_seed, index as u64));
-            let loss = self.objective.loss(&self.model, batch, &self.device);
+            let loss = self.objective.loss(self.model(), batch, &self.device);
             tokens += loss.tokens;
-            let batch_gradients = GradientsParams::from_grads(loss.sum.backward(), &self.model);
-            gradients.accumulate(&self.model, batch_gradients);
+            let batch_gradients = GradientsParams::from_grads(loss.sum.backward(), self.model());
+            gradients.accumulate(self.model(), batch_gradients);
             scalars.push(loss.sum.inner());
         }
         assert!(tokens > 0, "the mean loss of 0 tokens is undefined");
         let gradients = gradients.grads();
-        scalars.push(squared_norm(&self.model, &gradients));
+        scalars.push(squared_norm(self.model(), &gradients));
 
         let mut scalars = to_host(scalars);
         let squared = scalars.pop().expect("the squared norm was pushed last");
@@ -68,7 +68,8 @@ impl<M: Module, O> Trainer<M, O> {
 
         let scale = clip_factor(norm, self.config.clip_norm) / count;
         let rate = self.config.schedule.rate(step);
-        self.model = self.optimizer.step(self.model.clone(), gradients, scale, rate);
+        let model = self.take_model();
+        self.model = Some(self.optimizer.step(model, gradients, scale, rate));
         self.state.step = step;
         Ok(StepReport { loss, tokens, gradient_norm: norm, learning_rate: rate })
     }
