@@ -2,7 +2,7 @@
 """The PyTorch side of `training_step`: eager, on the CPU, out of `torch.nn`'s own layers.
 
 Started by the bench with one argument, the setting as JSON. Says in one line of JSON what it is, then answers each
-line `train` or `forward` on standard input with the seconds that the work took, until standard input closes.
+line `train`, `forward` or `decode` on standard input with the seconds that the work took, until standard input closes.
 """
 
 import json
@@ -46,6 +46,21 @@ class Model(nn.Module):
         # `is_causal` lets PyTorch take its fused attention.
         return self.head(self.layers(self.dropout(x), mask=self.hidden, is_causal=True))
 
+    def step(self, ids, position, caches):
+        """Logits of one token a row. `torch.nn` has no cache, so its layers' parts are called one by one."""
+        x = self.tokens(ids) + self.positions.weight[position]
+        for layer, cache in zip(self.layers.layers, caches):
+            attention = layer.self_attn
+            packed = nn.functional.linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
+            query, key, value = (
+                part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in packed.chunk(3, -1)
+            )
+            cache[:] = [torch.cat([seen, new], 2) for seen, new in zip(cache, (key, value))] or [key, value]
+            context = nn.functional.scaled_dot_product_attention(query, *cache)
+            x = x + attention.out_proj(context.transpose(1, 2).flatten(-2))
+            x = x + layer.linear2(nn.functional.gelu(layer.linear1(layer.norm2(x))))
+        return self.head(self.layers.norm(x))
+
 
 class Side:
     def __init__(self, arguments):
@@ -75,6 +90,13 @@ class Side:
         self.model.eval()
         self.model(self.ids)
 
+    @torch.inference_mode()
+    def decode(self):
+        self.model.eval()
+        caches = [[] for _ in self.model.layers.layers]
+        for position, ids in enumerate(self.ids.split(1, 1)):
+            self.model.step(ids, position, caches)
+
 
 def main():
     arguments = json.loads(sys.argv[1])
@@ -87,7 +109,7 @@ def main():
         "parameters": sum(parameter.numel() for parameter in side.model.parameters()),
     }
     print(json.dumps(greeting), flush=True)
-    work = {"train": side.train, "forward": side.forward}
+    work = {"train": side.train, "forward": side.forward, "decode": side.decode}
     for line in sys.stdin:
         run = work[line.strip()]
         start = time.perf_counter()

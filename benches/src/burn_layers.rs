@@ -43,15 +43,33 @@ pub fn model(setting: &Setting, device: &Device) -> BurnLayers {
     }
 }
 
-impl LanguageModel for BurnLayers {
-    fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+impl BurnLayers {
+    fn input(&self, ids: Tensor<2, Int>) -> TransformerEncoderInput {
         let [batch, steps] = ids.dims();
         let device = ids.device();
         let positions = Tensor::arange(0..steps as i64, &device).unsqueeze(); // [1, s]
         let x = self.tokens.forward(ids) + self.positions.forward(positions); // [b, s, m]
         let hidden = generate_autoregressive_mask(batch, steps, &device); // [b, s, s]
-        let input = TransformerEncoderInput::new(self.dropout.forward(x)).mask_attn(hidden);
-        self.head.forward(self.norm.forward(self.encoder.forward(input))) // [b, s, vocabulary]
+        TransformerEncoderInput::new(self.dropout.forward(x)).mask_attn(hidden)
+    }
+}
+
+impl LanguageModel for BurnLayers {
+    fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let x = self.encoder.forward(self.input(ids));
+        self.head.forward(self.norm.forward(x)) // [b, s, vocabulary]
+    }
+
+    /// burn's cache is asked with all steps so far, and works on the last.
+    fn decode(&self, ids: Tensor<2, Int>) {
+        let [batch, steps] = ids.dims();
+        let mut cache = self.encoder.new_autoregressive_cache();
+        for seen in 1..=steps {
+            let input = self.input(ids.clone().slice([0..batch, 0..seen]));
+            let x = self.encoder.forward_autoregressive_inference(input, &mut cache);
+            let last = x.narrow(1, seen - 1, 1);
+            drop(self.head.forward(self.norm.forward(last))); // [b, 1, vocabulary]
+        }
     }
 
     fn loss(&self, logits: Tensor<3>, next: &[u32]) -> Tensor<1> {

@@ -11,11 +11,13 @@ pub enum Work {
     Train,
     /// Logits of the batch, without gradients and dropout.
     Forward,
+    /// The same token by token, with a cache: what writing the batch takes, less the choosing.
+    Decode,
 }
 
 impl Work {
     /// Everything that is timed, in the order of the table.
-    pub const ALL: [Self; 2] = [Self::Train, Self::Forward];
+    pub const ALL: [Self; 3] = [Self::Train, Self::Forward, Self::Decode];
 }
 
 /// One implementation of the work.
@@ -141,6 +143,9 @@ mod tests {
     fn the_first_repetition_of_a_turn_does_not_count() {
         let mut sides: Vec<Box<dyn Side>> = vec![Box::new(Counter(0))];
         let times = measure(&mut sides, Rounds { rounds: 2, repeats: 2 }, |_, _| ()).unwrap();
-        assert_eq!(times, [[vec![2.0, 3.0, 8.0, 9.0], vec![5.0, 6.0, 11.0, 12.0]]]);
+        let [train, forward, decode] = &times[0];
+        assert_eq!(*train, [2.0, 3.0, 11.0, 12.0]);
+        assert_eq!(*forward, [5.0, 6.0, 14.0, 15.0]);
+        assert_eq!(*decode, [8.0, 9.0, 17.0, 18.0]);
     }
 }

@@ -13,6 +13,9 @@ pub trait LanguageModel: Module {
     /// Logits of each token's successor: `[batch, steps]` → `[batch, steps, vocabulary]`.
     fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3>;
 
+    /// Logits of `ids`, one step after the other, with a cache.
+    fn decode(&self, ids: Tensor<2, Int>);
+
     /// Mean cross-entropy of `logits` against the tokens `next`, row-major `[batch, steps]`.
     fn loss(&self, logits: Tensor<3>, next: &[u32]) -> Tensor<1>;
 }
@@ -88,13 +91,15 @@ impl<M: LanguageModel> Side for Native<M> {
                 }
                 time
             }
-            Work::Forward => {
+            Work::Forward | Work::Decode => {
                 let model = self.model().valid();
                 let ids = self.ids.clone().inner();
                 let start = Instant::now();
-                let logits = model.logits(ids);
+                match work {
+                    Work::Decode => model.decode(ids),
+                    _ => drop(model.logits(ids)),
+                }
                 self.device.sync().map_err(|error| self.failed(error))?;
-                drop(logits);
                 start.elapsed()
             }
         };

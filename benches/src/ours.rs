@@ -8,7 +8,7 @@ use attn_train::loss::{LossSum, cross_entropy};
 use attn_train::optimizer::AdamWConfig;
 use attn_train::schedule::Schedule;
 use attn_transformer::{
-    Activation, BlockConfig, DecoderOnly, DecoderOnlyConfig, Layout, PositionConfig,
+    Activation, BlockConfig, DecoderCache, DecoderOnly, DecoderOnlyConfig, Layout, PositionConfig,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -120,6 +120,15 @@ impl Side for Ours {
                 let device = self.device.clone().without_autodiff();
                 start = Instant::now();
                 drop(model.forward(self.tokens.ids(&device), &Layout::causal(), None));
+            }
+            Work::Decode => {
+                let model = self.trainer.model().valid();
+                let ids = self.tokens.ids(&self.device.clone().without_autodiff());
+                let mut cache = DecoderCache::new();
+                start = Instant::now();
+                for step in ids.split(1, 1) {
+                    drop(model.forward(step, &Layout::causal(), Some(&mut cache)));
+                }
             }
         }
         self.device.sync().map_err(failed)?;

@@ -58,6 +58,7 @@ impl Pytorch {
         self.script.ask(match work {
             Work::Train => "train",
             Work::Forward => "forward",
+            Work::Decode => "decode",
         })
     }
 }

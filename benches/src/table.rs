@@ -30,6 +30,8 @@ pub struct Row {
     pub train: Cell,
     /// A forward pass.
     pub forward: Cell,
+    /// A forward pass token by token.
+    pub decode: Cell,
 }
 
 /// One kind of work of one side.
@@ -64,6 +66,7 @@ impl Row {
             side: side.clone(),
             train: cell(time, &times[0], Work::Train),
             forward: cell(time, &times[0], Work::Forward),
+            decode: cell(time, &times[0], Work::Decode),
         };
         sides.iter().zip(times).map(row).collect()
     }
@@ -77,16 +80,22 @@ impl Cell {
     }
 }
 
+/// The heads of the columns of a [`Cell`].
+const HEAD: fn(&str) -> String = |work| format!("{work} | fastest | tokens/s | time ÷ first");
+
 impl<S> Table<S> {
     /// A Markdown table, with the command and the machine below it.
     pub fn markdown(&self) -> String {
         let mut lines = vec![
-            "| side | training step | fastest | tokens/s | time ÷ first | forward | fastest | tokens/s | time ÷ first |"
-                .to_string(),
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|".to_string(),
+            format!(
+                "| side | {} |",
+                ["training step", "forward", "token by token"].map(HEAD).join(" | ")
+            ),
+            format!("|---|{}", "--:|".repeat(4 * Work::ALL.len())),
         ];
-        for Row { side, train, forward } in &self.rows {
-            lines.push(format!("| {side} | {} | {} |", train.markdown(), forward.markdown()));
+        for Row { side, train, forward, decode } in &self.rows {
+            let cells = [train, forward, decode].map(Cell::markdown).join(" | ");
+            lines.push(format!("| {side} | {cells} |"));
         }
         lines.extend(self.skipped.iter().map(|reason| format!("\nskipped: {reason}")));
         lines.push(format!("\nCommand: `{}`", self.command));
@@ -101,7 +110,8 @@ mod tests {
 
     fn table() -> Table<()> {
         let sides = ["ours".to_string(), "theirs".to_string()];
-        let times = [[vec![0.5, 0.25, 1.0], vec![0.125]], [vec![1.0], vec![0.0625]]];
+        let times =
+            [[vec![0.5, 0.25, 1.0], vec![0.125], vec![2.0]], [vec![1.0], vec![0.0625], vec![8.0]]];
         Table {
             command: "cargo run".into(),
             machine: "abacus".into(),
@@ -117,6 +127,7 @@ mod tests {
         let [ours, theirs] = table().rows.try_into().unwrap();
         assert_eq!((ours.train.ratio, ours.forward.ratio), (1.0, 1.0));
         assert_eq!((theirs.train.ratio, theirs.forward.ratio), (2.0, 0.5));
+        assert_eq!((theirs.decode.ratio, theirs.decode.tokens_per_second), (4.0, 12.5));
         assert_eq!((ours.train.tokens_per_second, ours.train.fastest), (200.0, 0.25));
     }
 

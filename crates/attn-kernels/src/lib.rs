@@ -16,6 +16,7 @@ pub mod linear;
 mod maybe;
 pub mod norm;
 mod random;
+pub mod rotary;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod slices;
 pub mod sum_of_squares;

@@ -8,6 +8,7 @@ use attn_kernels::adamw::Step;
 use attn_kernels::cross_entropy::cross_entropy;
 use attn_kernels::linear::linear;
 use attn_kernels::norm::{layer_norm, rms_norm};
+use attn_kernels::rotary::{Pairing, rotate};
 use attn_kernels::sum_of_squares::sum_of_squares;
 use attn_kernels::{DropoutMask, combine};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -258,6 +259,38 @@ fn sums_of_squares_are_sums_of_squares() {
             let found = numbers(sum_of_squares(x.clone().transpose()));
             let expected: f64 = numbers(x).iter().map(|x| x * x).sum();
             assert_close("squares", &found, &[expected], expected * 64.0 * EPSILON);
+        }
+    }
+}
+
+#[test]
+fn rotations_turn_pairs_of_features() {
+    for pairing in [Pairing::HalfSplit, Pairing::Interleaved] {
+        for [b, h, s, d] in [[1, 1, 1, 2], [2, 3, 5, 8], [3, 2, 70, 34]] {
+            let angles = |rows, like: &Tensor<2>| {
+                let to = (&like.device(), like.dtype());
+                let of = |f: fn(f64) -> f64| {
+                    let angle = |i| f64::from(f(i as f64 * 0.37) as f32);
+                    let numbers = (0..rows * s * d / 2).map(angle).collect();
+                    Tensor::<4>::from_data(
+                        TensorData::new::<f64, _>(numbers, [rows, 1, s, d / 2]),
+                        to,
+                    )
+                };
+                [of(f64::cos), of(f64::sin)]
+            };
+            for rows in [1, b] {
+                check("heads outside", &[[b * h * s, d]], [4.0, 8.0], |t| {
+                    let [cos, sin] = angles(rows, &t[0]);
+                    let x = t[0].clone().reshape([b, h, s, d]);
+                    rotate(x, cos, sin, pairing).reshape([b * h * s, d])
+                });
+                check("heads inside", &[[b * s, h * d]], [4.0, 8.0], |t| {
+                    let [cos, sin] = angles(rows, &t[0]);
+                    let x = t[0].clone().reshape([b, s, h, d]).swap_dims(1, 2);
+                    rotate(x, cos, sin, pairing).reshape([b * h * s, d])
+                });
+            }
         }
     }
 }

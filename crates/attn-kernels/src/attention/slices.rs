@@ -5,11 +5,11 @@ use super::ops::{AttentionOps, Gradients, Inputs};
 use super::precision::{Storage, cast, compute_dtype, widen};
 use super::sizes::Sizes;
 use super::{Options, fallback};
-use crate::cpu::{self, Output, Problem, Real, View};
+use crate::cpu::{self, Problem, Real};
 use crate::maybe::Maybe;
-use crate::slices::{Memory, Slices, in_order, memory, on_slices, slice, tensor, with_rows};
+use crate::slices::{Slices, in_order, of_output, on_slices, slice, tensor, view, with_rows};
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, Element};
 
 on_slices!(AttentionOps {
@@ -141,19 +141,4 @@ fn in_rows<B: Slices<T>, T>(inputs: Inputs<B>) -> Inputs<B> {
         bias: inputs.bias.map(with_rows::<B, T>),
         sink: inputs.sink.map(in_order::<B, T>),
     }
-}
-
-/// Of a tensor that is [with rows](with_rows).
-fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
-    let shape = tensor.shape().dims::<4>();
-    let Memory { data, strides } = memory::<B, T>(tensor);
-    // The stride of a single index means nothing, and backends write there what they like.
-    let stride = |dim: usize| if shape[dim] == 1 { 0 } else { strides[dim].unsigned_abs() };
-    View { data, shape, strides: std::array::from_fn(stride) }
-}
-
-fn of_output<B: Backend, T: Element>(output: Output<T>, device: &B::Device) -> FloatTensor<B> {
-    let shape = output.shape_in_memory();
-    let tensor = tensor::<B, T>(output.data, shape, device);
-    if output.heads_inside { B::float_swap_dims(tensor, 1, 2) } else { tensor }
 }

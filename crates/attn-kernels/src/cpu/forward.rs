@@ -400,7 +400,12 @@ impl<T: Real> Task<'_, '_, T> {
         }
 
         let full = padded::<S>(value_width);
-        for (column, vectors) in panels::<S>(value_width) {
+        let wide =
+            if tile == 1 && in_place { value_width - value_width % (4 * S::LANES) } else { 0 };
+        let wide_panels = (0..wide).step_by(4 * S::LANES).map(|column| (column, 4));
+        let others =
+            panels::<S>(value_width - wide).map(|(column, vectors)| (wide + column, vectors));
+        for (column, vectors) in wide_panels.chain(others) {
             // SAFETY: the strip's rows hold weights from the hull's first vector to its last; the
             // packed values have the keys of the block, and the sums the rows of the tile.
             unsafe {

@@ -21,7 +21,8 @@ pub(super) struct Operands<T> {
     pub c_row: usize,
 }
 
-/// Computes a tile of `rows` (3, 2 or 1 thirds of [`Simd::ROWS`]) by `vectors` (1 or 2).
+/// Computes a tile of `rows` (3, 2 or 1 thirds of [`Simd::ROWS`], or 1 to 3) by `vectors` (1 or 2; of one
+/// row also 4, because each of its sums waits for the last addition).
 ///
 /// Each element is one chain of fused multiplications and additions in the order of `depth`, from
 /// zero, and is then added to `C` if `add`: the same bits whatever tile it is part of.
@@ -48,6 +49,10 @@ pub(super) unsafe fn product<S: Simd>(
         };
     }
     match rows {
+        1 if vectors == 4 => match add {
+            false => simd.run(Tile::<_, 1, 4, false>(operands)),
+            true => simd.run(Tile::<_, 1, 4, true>(operands)),
+        },
         12 => tile!(12),
         8 => tile!(8),
         6 => tile!(6),

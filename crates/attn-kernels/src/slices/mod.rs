@@ -5,6 +5,7 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
+use crate::cpu::{Output, View};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Element, Shape, TensorData};
@@ -100,4 +101,23 @@ pub(crate) fn tensor<B: Backend, T: Element>(
     device: &B::Device,
 ) -> FloatTensor<B> {
     B::float_from_data(TensorData::new(data, shape), device)
+}
+
+/// Of a tensor that is [with rows](with_rows).
+pub(crate) fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
+    let shape = tensor.shape().dims::<4>();
+    let Memory { data, strides } = memory::<B, T>(tensor);
+    // The stride of a single index means nothing, and backends write there what they like.
+    let stride = |dim: usize| if shape[dim] == 1 { 0 } else { strides[dim].unsigned_abs() };
+    View { data, shape, strides: std::array::from_fn(stride) }
+}
+
+/// What a kernel made.
+pub(crate) fn of_output<B: Backend, T: Element>(
+    output: Output<T>,
+    device: &B::Device,
+) -> FloatTensor<B> {
+    let shape = output.shape_in_memory();
+    let tensor = tensor::<B, T>(output.data, shape, device);
+    if output.heads_inside { B::float_swap_dims(tensor, 1, 2) } else { tensor }
 }

@@ -3,7 +3,8 @@
 use super::FrequencyScaling;
 use super::sinusoidal::frequencies;
 use crate::config::{ConfigError, check_nonzero, check_positive, expect_valid};
-use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape, s};
+use attn_kernels::rotary;
+use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 use serde::{Deserialize, Serialize};
 
 /// Which two features of a head turn together. Weights trained with one pairing are of no use with
@@ -111,25 +112,10 @@ impl Rotation {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, steps, half] = self.cos.dims();
         assert_shape!(x, [_, _, steps, 2 * half]);
-        let dims @ [b, h, _, _] = x.dims();
-        let (first, second) = match self.pairing {
-            Pairing::HalfSplit => {
-                (x.clone().slice_dim(3, s![..half]), x.slice_dim(3, s![half..])) // [b, h, s, d/2]
-            }
-            Pairing::Interleaved => {
-                let pairs = x.reshape([b, h, steps, half, 2]);
-                let first = pairs.clone().slice_dim(4, s![0..1]).squeeze_dim(4); // [b, h, s, d/2]
-                (first, pairs.slice_dim(4, s![1..2]).squeeze_dim(4))
-            }
+        let pairing = match self.pairing {
+            Pairing::HalfSplit => rotary::Pairing::HalfSplit,
+            Pairing::Interleaved => rotary::Pairing::Interleaved,
         };
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        let turned = [
-            first.clone() * cos.clone() - second.clone() * sin.clone(),
-            second * cos + first * sin,
-        ];
-        match self.pairing {
-            Pairing::HalfSplit => Tensor::cat(turned.into(), 3), // [b, h, s, d]
-            Pairing::Interleaved => Tensor::stack::<5>(turned.into(), 4).reshape(dims),
-        }
+        rotary::rotate(x, self.cos.clone(), self.sin.clone(), pairing)
     }
 }
