@@ -191,7 +191,11 @@ pub(super) unsafe fn dot<S: Simd>(simd: S, a: *const S::T, b: *const S::T, width
         for column in (0..whole).step_by(S::LANES) {
             sum = simd.fma(simd.load(a.add(column)), simd.load(b.add(column)), sum);
         }
-        (whole..width).fold(simd.sum(sum), |sum, column| sum + *a.add(column) * *b.add(column))
+        let mut sum = simd.sum(sum);
+        for column in whole..width {
+            sum = sum + *a.add(column) * *b.add(column);
+        }
+        sum
     }
 }
 
@@ -216,11 +220,16 @@ pub(super) unsafe fn dot_of_four<S: Simd>(
                 *sum = simd.fma(x, simd.load(b.from(k).start.add(column)), *sum);
             }
         }
-        std::array::from_fn(|k| {
+        // Loops in place of closures, which would not be compiled for the instruction set.
+        let mut products = [S::T::ZERO; 4];
+        for (k, product) in products.iter_mut().enumerate() {
+            *product = simd.sum(sums[k]);
             let row = b.from(k).start;
-            (whole..width)
-                .fold(simd.sum(sums[k]), |sum, column| sum + *a.add(column) * *row.add(column))
-        })
+            for column in whole..width {
+                *product = *product + *a.add(column) * *row.add(column);
+            }
+        }
+        products
     }
 }
 
