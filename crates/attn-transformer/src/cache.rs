@@ -2,22 +2,28 @@
 
 use crate::KeyValue;
 use burn::tensor::{Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// The keys and values of one self-attention layer, of all steps so far.
+///
+/// They lie in tensors that have room for steps to come, so that a step is written behind the others
+/// and these stay where they are.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
+    /// With room: of its steps, the first [`len`](Self::len) count.
     seen: Option<KeyValue>,
+    len: usize,
 }
 
 impl KvCache {
     /// Number of steps.
     pub fn len(&self) -> usize {
-        self.seen.as_ref().map_or(0, KeyValue::keys)
+        self.len
     }
 
     /// Whether there are no steps yet.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Adds the steps of `new` and returns all.
@@ -25,24 +31,53 @@ impl KvCache {
     /// # Panics
     /// If batch, heads or head width are not those of the steps so far.
     pub fn append(&mut self, new: KeyValue) -> KeyValue {
+        let steps = self.len..self.len + new.keys();
         let all = match self.seen.take() {
             None => new,
             Some(seen) => {
-                let [b, g, _, d] = seen.key.dims();
+                let [b, g, room, d] = seen.key.dims();
                 let [new_b, new_g, _, new_d] = new.key.dims();
                 assert_eq!(
                     [new_b, new_g, new_d],
                     [b, g, d],
                     "new keys do not fit the cache: batch, heads and head width must agree"
                 );
+                // Twice what is needed now: then each step is moved a few times at most.
+                let wanted = if steps.end <= room { room } else { 2 * steps.end };
                 KeyValue {
-                    key: Tensor::cat(vec![seen.key, new.key], 2), // [b, g, seen + new, d]
-                    value: Tensor::cat(vec![seen.value, new.value], 2),
+                    key: write(with_room(seen.key, steps.start, wanted), new.key, steps.clone()),
+                    value: write(
+                        with_room(seen.value, steps.start, wanted),
+                        new.value,
+                        steps.clone(),
+                    ),
                 }
             }
         };
-        self.seen.insert(all).clone()
+        self.len = steps.end;
+        let KeyValue { key, value } = self.seen.insert(all).clone();
+        KeyValue { key: key.narrow(2, 0, self.len), value: value.narrow(2, 0, self.len) }
     }
+
+    fn select_rows(&mut self, rows: &Tensor<1, Int>) {
+        self.seen = self.seen.take().map(|seen| seen.select_rows(rows));
+    }
+}
+
+/// The first `steps` steps of `[b, g, room, d]`, with another room.
+fn with_room(seen: Tensor<4>, steps: usize, room: usize) -> Tensor<4> {
+    let [b, g, old_room, d] = seen.dims();
+    if old_room == room {
+        return seen;
+    }
+    let empty = Tensor::zeros([b, g, room, d], (&seen.device(), seen.dtype()));
+    write(empty, seen.narrow(2, 0, steps), 0..steps)
+}
+
+/// Writes `[b, g, steps, d]` to some steps of `to`.
+fn write(to: Tensor<4>, new: Tensor<4>, steps: Range<usize>) -> Tensor<4> {
+    let [b, g, _, d] = to.dims();
+    to.slice_assign([0..b, 0..g, steps, 0..d], new)
 }
 
 /// The cache of all layers of a decoder: the steps so far, and, in an encoder–decoder, the keys and
@@ -87,7 +122,7 @@ impl DecoderCache {
         let Some(seen) = self.layers.iter().find_map(|layer| layer.seen.as_ref()) else { return };
         let Some(rows) = row_index(rows, &seen.key) else { return };
         for layer in &mut self.layers {
-            layer.seen = layer.seen.take().map(|seen| seen.select_rows(&rows));
+            layer.select_rows(&rows);
         }
     }
 
