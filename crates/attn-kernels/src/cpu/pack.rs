@@ -193,7 +193,7 @@ pub(super) unsafe fn dot<S: Simd>(simd: S, a: *const S::T, b: *const S::T, width
         }
         let mut sum = simd.sum(sum);
         for column in whole..width {
-            sum = sum + *a.add(column) * *b.add(column);
+            sum += *a.add(column) * *b.add(column);
         }
         sum
     }
@@ -226,7 +226,7 @@ pub(super) unsafe fn dot_of_four<S: Simd>(
             *product = simd.sum(sums[k]);
             let row = b.from(k).start;
             for column in whole..width {
-                *product = *product + *a.add(column) * *row.add(column);
+                *product += *a.add(column) * *row.add(column);
             }
         }
         products
