@@ -11,6 +11,7 @@ pub mod attention;
 mod cpu;
 pub mod cross_entropy;
 mod dropout;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernels;
 pub mod linear;
 mod maybe;

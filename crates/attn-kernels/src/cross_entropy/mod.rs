@@ -4,6 +4,7 @@
 mod ops;
 pub mod twin;
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
 use burn::tensor::Tensor;
 

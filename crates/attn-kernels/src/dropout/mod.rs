@@ -7,6 +7,7 @@ mod ops;
 pub use mask::DropoutMask;
 pub(crate) use mask::{COLUMN_STEP, MULTIPLIERS};
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
 use burn::tensor::{FloatDType, Tensor};
 

@@ -3,6 +3,7 @@
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
 use burn::tensor::{Tensor, assert_shape, module};
 
@@ -41,11 +42,13 @@ pub fn linear<const D: usize>(
     if let Some(bias) = &bias {
         assert_shape!(bias, [d_output]);
     }
-    let kernels = has_kernels(&x) && has_kernels(&weight) && bias.as_ref().is_none_or(has_kernels);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if kernels && d_output > 0 {
+    if d_output > 0
+        && has_kernels(&x)
+        && has_kernels(&weight)
+        && bias.as_ref().is_none_or(has_kernels)
+    {
         return ops::linear(x, weight, bias);
     }
-    let _ = kernels;
     module::linear(x, weight, bias)
 }

@@ -3,6 +3,7 @@
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
 use burn::tensor::{FloatDType, Tensor};
 
