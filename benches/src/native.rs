@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What the two models have in common.
+/// What a model needs to be trained here by burn's own optimiser.
 pub trait LanguageModel: Module {
     /// Logits of each token's successor: `[batch, steps]` → `[batch, steps, vocabulary]`.
     fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3>;

@@ -1,6 +1,6 @@
 //! Cross-entropy of predicted tokens, with label smoothing.
 //!
-//! Shapes: `n` positions, `r` real ones among them, `v` vocabulary.
+//! Shapes: `n` positions, `v` vocabulary.
 
 use attn_kernels::cross_entropy;
 use burn::tensor::Tensor;

@@ -66,9 +66,11 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
     super::pages::prefer_large(result.as_ptr(), rows * columns);
     let to = Shared(result.as_mut_ptr());
     let part = Part::of(rows, columns);
+    // Eight multiplications and additions take the time of one operation.
+    let work = rows * columns * depth / 8;
     each(
         part.tasks(rows, columns),
-        rows * columns * depth,
+        work,
         || (),
         |(), task| {
             let (row, column) = part.start(task, columns);
