@@ -66,11 +66,9 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
     super::pages::prefer_large(result.as_ptr(), rows * columns);
     let to = Shared(result.as_mut_ptr());
     let part = Part::of(rows, columns);
-    // Eight multiplications and additions take the time of one operation.
-    let work = rows * columns * depth / 8;
     each(
         part.tasks(rows, columns),
-        work,
+        rows * columns * depth,
         || (),
         |(), task| {
             let (row, column) = part.start(task, columns);
