@@ -1,20 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod align;
+pub mod alignment;
 mod attend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dropout;
 pub mod mask;
+pub mod mechanism;
 mod options;
 pub mod random;
 pub mod score;
 
 pub use align::align;
+pub use alignment::Alignment;
 pub use attend::{Attended, attend, attend_with_lse, attend_with_weights};
 pub use attn_kernels::DropoutMask;
 pub use dropout::{Dropout, DropoutConfig};
 pub use mask::{AttentionShape, Mask, Tile};
+pub use mechanism::Mechanism;
 pub use options::{AttendOptions, Sink};
 pub use score::Score;
 

@@ -4,6 +4,7 @@ use super::{
     Additive, AdditiveConfig, Concat, ConcatConfig, Cosine, CosineConfig, Dot, DotConfig, General,
     GeneralConfig, ScaledDot, ScaledDotConfig, Score, ScoreError,
 };
+use crate::alignment::Past;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,14 @@ impl Score for AnyScore {
 
     fn score(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
         self.inner().score(query, key)
+    }
+
+    fn score_after(&self, query: Tensor<4>, key: Tensor<4>, past: &Past) -> Tensor<4> {
+        self.inner().score_after(query, key, past)
+    }
+
+    fn looks_back(&self) -> bool {
+        self.inner().looks_back()
     }
 }
 

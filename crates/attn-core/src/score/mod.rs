@@ -64,6 +64,7 @@ pub use general::{General, GeneralConfig};
 pub use groups::grouped;
 pub use scaled_dot::{ScaledDot, ScaledDotConfig};
 
+use crate::alignment::Past;
 use burn::tensor::Tensor;
 
 /// How queries and keys become scores; masking and softmax are not its business.
@@ -91,6 +92,22 @@ pub trait Score {
     /// # Panics
     /// If the shapes do not fit each other or the score.
     fn score(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4>;
+
+    /// Scores of queries that follow those of `past`. The same as [`score`](Self::score), unless a
+    /// score looks back.
+    ///
+    /// # Panics
+    /// As [`score`](Self::score), or if `past` is of another shape.
+    fn score_after(&self, query: Tensor<4>, key: Tensor<4>, past: &Past) -> Tensor<4> {
+        let _ = past;
+        self.score(query, key)
+    }
+
+    /// Whether the score of a query depends on the weights of the query before it: then queries
+    /// must be scored one after another, by [`score_after`](Self::score_after).
+    fn looks_back(&self) -> bool {
+        false
+    }
 }
 
 /// The check that every score makes of the width of what it is given.

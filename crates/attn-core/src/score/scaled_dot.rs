@@ -52,6 +52,13 @@ pub struct ScaledDot {
     scale: Option<f64>,
 }
 
+impl ScaledDot {
+    /// The factor; `None` is `1 / sqrt(d)`.
+    pub fn scale(&self) -> Option<f64> {
+        self.scale
+    }
+}
+
 impl Score for ScaledDot {
     /// # Shapes
     /// - `query`: `[batch, heads, queries, d]`

@@ -1,0 +1,75 @@
+//! Alignments: how the scores of a query become weights of the keys.
+//!
+//! | alignment | equation | paper |
+//! |---|---|---|
+//! | [`Softmax`] | `exp(s_j) / Σ exp(s_l)`, with a sink `exp(s_j) / (exp(z) + Σ exp(s_l))` | Bahdanau et al. 2015; Miller 2023 |
+//!
+//! An alignment is a module, made by its config; [`AlignmentConfig`] chooses one by name, as a file
+//! does. [`Attention`](crate::mechanism::Attention) puts a score and an alignment together;
+//! [`weigh`] is for scores of any origin.
+//!
+//! # The law
+//! is kept in one place, by [`weigh`], and so holds for every alignment: a hidden key has the weight
+//! 0 and its score no gradient, whatever it holds; a query that sees no key has weights of 0 and no
+//! gradient; a query with a visible score that is not finite has weights that are NaN.
+
+mod any;
+mod error;
+mod past;
+mod scores;
+mod softmax;
+mod weigh;
+
+pub use any::{AlignmentConfig, AnyAlignment};
+pub use error::AlignmentError;
+pub use past::Past;
+pub use scores::Scores;
+pub use softmax::{SinkConfig, Softmax, SoftmaxConfig};
+pub use weigh::weigh;
+pub(crate) use weigh::weigh_visible;
+
+use burn::tensor::Tensor;
+
+/// How scores become weights; which keys are hidden is told with the scores.
+///
+/// Implementations see scores that are finite everywhere, and what they return for hidden keys and
+/// for queries that see none does not matter, as long as it is finite and its gradient is:
+/// [`weigh`] does the rest.
+pub trait Alignment {
+    /// The weights of all queries.
+    ///
+    /// # Shapes
+    /// - `scores`: of `[batch, heads, queries, keys]`, none of them 0
+    /// - weights: `[batch, heads, queries, keys]`
+    fn align(&self, scores: &Scores<'_>) -> Aligned;
+}
+
+/// Weights, and what else an alignment has to say.
+#[derive(Clone, Debug)]
+pub struct Aligned {
+    /// `[batch, heads, queries, keys]`
+    pub weights: Tensor<4>,
+    /// What the next query needs to know of the last one of these, `[batch, heads, keys]`, where
+    /// that is something other than its weights: see [`Past::carry`].
+    pub carry: Option<Tensor<3>>,
+    /// The draw, where the weights were drawn.
+    pub draw: Option<Draw>,
+}
+
+impl Aligned {
+    /// Weights, and nothing else.
+    pub fn new(weights: Tensor<4>) -> Self {
+        Self { weights, carry: None, draw: None }
+    }
+}
+
+/// What is known of keys that were drawn: what a score-function gradient needs.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// `[batch, heads, queries]`: logarithm of the probability of the key that was drawn; 0 for a
+    /// query that sees no key. Differentiable in the scores.
+    pub log_prob: Tensor<3>,
+    /// `[batch, heads, queries]`: entropy of the distribution that it was drawn from, in nats.
+    /// Differentiable in the scores.
+    pub entropy: Tensor<3>,
+}

@@ -1,0 +1,61 @@
+//! What can be wrong with the configuration of a mechanism.
+
+use crate::alignment::AlignmentError;
+use crate::score::ScoreError;
+
+/// A mechanism that cannot be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum MechanismError {
+    /// Its score cannot be.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// Its alignment cannot be.
+    #[error(transparent)]
+    Alignment(#[from] AlignmentError),
+    /// A size of zero.
+    #[error("{mechanism}: {field} must be at least 1, got 0")]
+    Zero {
+        /// The name of the mechanism.
+        mechanism: &'static str,
+        /// The field of its config.
+        field: &'static str,
+    },
+    /// A number outside of its range.
+    #[error("{mechanism}: {field} must be {range}, got {value}")]
+    Range {
+        /// The name of the mechanism.
+        mechanism: &'static str,
+        /// The field of its config.
+        field: &'static str,
+        /// What it must be, in words.
+        range: &'static str,
+        /// What it was.
+        value: f64,
+    },
+}
+
+impl MechanismError {
+    /// Refuses the first of the named sizes that is zero.
+    pub(crate) fn check_sizes(
+        mechanism: &'static str,
+        sizes: &[(&'static str, usize)],
+    ) -> Result<(), Self> {
+        match sizes.iter().find(|(_, size)| *size == 0) {
+            Some(&(field, _)) => Err(Self::Zero { mechanism, field }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a probability that is not in `[0, 1)`.
+    pub(crate) fn check_probability(
+        mechanism: &'static str,
+        field: &'static str,
+        value: f64,
+    ) -> Result<(), Self> {
+        if (0.0..1.0).contains(&value) {
+            Ok(())
+        } else {
+            Err(Self::Range { mechanism, field, range: "in [0, 1)", value })
+        }
+    }
+}

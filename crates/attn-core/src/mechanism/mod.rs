@@ -1,0 +1,51 @@
+//! Mechanisms: whole attentions, from queries, keys and values to contexts, chosen by name.
+//!
+//! | mechanism | time | memory | what it gives up | paper |
+//! |---|---|---|---|---|
+//! | [`Attention`]: any [score](crate::score), any [alignment](crate::alignment) | `q · k` | `q · k`; `q + k` for (scaled) dot and softmax | nothing | Luong et al. 2015 |
+//!
+//! Which pairs a mechanism considers is the business of a [`Mask`]; windows, blocks and global tokens
+//! are values of it.
+
+mod any;
+mod attention;
+mod error;
+mod finite;
+
+pub use any::{AnyMechanism, MechanismConfig};
+pub use attention::{Attention, AttentionConfig, Memory, Reading};
+pub use error::MechanismError;
+
+use crate::Mask;
+use burn::tensor::Tensor;
+
+/// An attention: queries, keys and values in, contexts out.
+pub trait Mechanism {
+    /// The context of each query, under the [law](crate#the-law-of-attention).
+    ///
+    /// # Shapes
+    /// - `query`: `[batch, heads, queries, d]`
+    /// - `key`: `[batch, kv_heads, keys, d]`
+    /// - `value`: `[batch, kv_heads, keys, value_dim]`
+    /// - result: `[batch, heads, queries, value_dim]`
+    ///
+    /// # Panics
+    /// If the shapes do not fit together, or the mask or the mechanism does not fit them.
+    fn forward(&self, query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, mask: &Mask)
+    -> Tensor<4>;
+
+    /// How much of each value is in each context, `[batch, heads, queries, keys]`: what the
+    /// mechanism makes of values that are the rows of an identity matrix, of size queries × keys
+    /// whatever the mechanism saves. For pictures and tests; may be negative where the mechanism
+    /// is no average.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    fn weights(&self, query: Tensor<4>, key: Tensor<4>, mask: &Mask) -> Tensor<4> {
+        let [b, g, k, _] = key.dims();
+        let identity =
+            Tensor::<2>::eye(k, &key.device()).cast(burn::tensor::FloatDType::from(key.dtype()));
+        let value = identity.reshape([1, 1, k, k]).expand([b, g, k, k]);
+        self.forward(query, key, value, mask)
+    }
+}
