@@ -60,13 +60,18 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         let mut query = Output::like(&problem.query, problem.query.shape);
         let mut key = Output::like(&problem.key, problem.key.shape);
         let mut value = Output::like(&problem.value, problem.value.shape);
-        let of_bias = problem.bias.filter(|_| saved.bias_gradient);
-        let mut bias = of_bias.map(|bias| {
-            let zeros = vec![T::ZERO; bias.shape.iter().product()];
-            pages::prefer_large(zeros.as_ptr(), zeros.len());
-            zeros
-        });
         let mask = hiding(problem.options.mask.as_deref(), &shape);
+        let of_bias = problem.bias.filter(|_| saved.bias_gradient);
+        // Where every pair has a number of its own and none is hidden, each is written, once: then
+        // there is no need to begin with zeros and add.
+        let pairs = [batch, heads, queries, keys];
+        let once = of_bias.is_some_and(|bias| bias.shape == pairs) && mask.is_none();
+        let mut bias = of_bias.map(|bias| {
+            let count = bias.shape.iter().product();
+            let numbers = if once { Vec::with_capacity(count) } else { vec![T::ZERO; count] };
+            pages::prefer_large(numbers.as_ptr(), count);
+            numbers
+        });
         let leaks = AtomicBool::new(false);
 
         let mut delta = vec![T::ZERO; batch * heads * queries];
@@ -81,6 +86,7 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
             key: key.shared(),
             value: value.shared(),
             bias: bias.as_mut().map(|bias| Shared(bias.as_mut_ptr())),
+            once,
             leaks: &leaks,
         };
         let tasks = pass.tasks::<S>();
@@ -112,9 +118,12 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         if leaks.into_inner() {
             return None;
         }
-        // SAFETY: the tasks have written every row of every head.
+        // SAFETY: the tasks have written every row of every head, and, if `once`, every pair.
         unsafe {
             let (query, key, value) = (query.finish(), key.finish(), value.finish());
+            if let Some(bias) = bias.as_mut().filter(|_| once) {
+                bias.set_len(pairs.iter().product());
+            }
             Some(Gradients { query, key, value, bias, sink })
         }
     }
@@ -197,6 +206,8 @@ struct Pass<'a, 'b, T> {
     key: OutputRows<T>,
     value: OutputRows<T>,
     bias: Option<Shared<T>>,
+    /// Whether each element of the bias's gradient is written once, else added to.
+    once: bool,
     leaks: &'a AtomicBool,
 }
 
@@ -786,7 +797,11 @@ impl<T: Real> Task<'_, '_, T> {
         let bias = self.pass.problem.bias?;
         // SAFETY: within the gradient, which has the shape of the bias.
         let start = unsafe { self.pass.bias?.at(bias.own_index([b, h, i, 0])) };
-        Some(GradRow { start, broadcast: bias.shape[3] == 1 })
+        Some(GradRow {
+            start,
+            broadcast: bias.shape[3] == 1 && !self.pass.once,
+            once: self.pass.once,
+        })
     }
 }
 
@@ -796,10 +811,12 @@ struct GradRow<T> {
     start: *mut T,
     /// One number for all keys.
     broadcast: bool,
+    /// Nothing is there yet, and nothing will be added.
+    once: bool,
 }
 
 impl<T: Real> GradRow<T> {
-    /// Adds gradients of keys `key` and on, up to `keys`.
+    /// Adds gradients of keys `key` and on, up to `keys`; or writes them.
     ///
     /// # Safety
     /// The row has `keys` numbers, or one if it is broadcast, which nobody else may touch.
@@ -812,12 +829,14 @@ impl<T: Real> GradRow<T> {
                 *self.start += simd.sum(gradient);
             } else if key + S::LANES <= keys {
                 let to = self.start.add(key);
-                simd.store(to, simd.add(simd.load(to), gradient));
+                let sum = if self.once { gradient } else { simd.add(simd.load(to), gradient) };
+                simd.store(to, sum);
             } else {
                 let mut lanes = [T::ZERO; 16];
                 simd.store(lanes.as_mut_ptr(), gradient);
                 for (k, lane) in lanes.into_iter().enumerate().take(keys - key) {
-                    *self.start.add(key + k) += lane;
+                    let to = self.start.add(key + k);
+                    to.write(if self.once { lane } else { *to + lane });
                 }
             }
         }
