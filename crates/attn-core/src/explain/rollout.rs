@@ -28,6 +28,16 @@ pub struct Layer<'a> {
 /// A row sums to 1 as long as those of the weights do: what a query gives to a sink, or to nobody
 /// since it sees no key, is lost on the way.
 ///
+/// ```
+/// use attn_core::explain;
+/// use burn::tensor::{Device, Tensor};
+///
+/// // Two tokens; the second one attends to the first alone, in both of two layers.
+/// let weights = Tensor::<4>::from_floats([[[[1.0, 0.0], [1.0, 0.0]]]], &Device::default());
+/// let rollout = explain::rollout(&[weights.clone(), weights]);
+/// assert_eq!(rollout.try_into_vec_as::<f32>().unwrap(), [1.0, 0.0, 0.75, 0.25]);
+/// ```
+///
 /// # Shapes
 /// - `weights`: of each layer, the first one first, `[batch, heads, n, n]`; `heads` may differ
 /// - result: `[batch, n, n]`, output tokens by input tokens

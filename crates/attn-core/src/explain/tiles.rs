@@ -209,3 +209,48 @@ impl Visibility for Crop {
         self.mask.bits(batch, head, query, first) & ones
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AttentionShape;
+
+    #[test]
+    fn a_part_of_a_mask_says_what_the_mask_says_there() {
+        let shape = AttentionShape { batch: 2, heads: 3, queries: 90, keys: 200 };
+        let (rows, cols) = (13..71, 30..175);
+        for mask in
+            [Mask::causal(), Mask::padding([100, 31]), Mask::longformer(3, 7, vec![vec![40]])]
+        {
+            let whole: Arc<dyn Visibility> = Arc::new(mask.bind(&shape));
+            let part = Crop { mask: whole.clone(), rows: rows.clone(), cols: cols.clone() };
+            let dims = part.dims();
+            assert_eq!(
+                dims,
+                mask.lowered_dims(&AttentionShape { queries: 58, keys: 145, ..shape })
+            );
+            for (i, first) in (0..rows.len()).flat_map(|i| [0, 64, 100, 144].map(|j| (i, j))) {
+                let found = part.bits(1, 2, i, first);
+                let expected = (first..cols.len().min(first + 64)).fold(0, |bits, j| {
+                    let sees = mask.is_visible(&shape, 1, 2, i + rows.start, j + cols.start);
+                    bits | u64::from(sees) << (j - first)
+                });
+                assert_eq!(found, expected, "{mask:?}: {i}, {first}");
+            }
+            let found = part.tile(1, 2, 5..9, 60..80);
+            assert_eq!(found, whole.tile(1, 2, 18..22, 90..110), "{mask:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_no_query_reaches_are_left_out() {
+        let shape = AttentionShape { batch: 1, heads: 1, queries: 2000, keys: 2000 };
+        let reach = |mask: Mask, rows: Range<usize>| reach(&mask.bind(&shape), &rows, 2000);
+        assert_eq!(reach(Mask::causal(), 0..64), 0..256);
+        assert_eq!(reach(Mask::causal(), 1900..2000), 0..2000);
+        assert_eq!(reach(Mask::window(Some(100), Some(0)), 1000..1064), 768..1280);
+        assert_eq!(reach(Mask::nothing(), 0..64), 0..1);
+        let two = Mask::global(vec![vec![300, 1999]]);
+        assert_eq!(reach(two, 0..64), 256..2000);
+    }
+}

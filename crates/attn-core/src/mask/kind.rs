@@ -128,7 +128,7 @@ impl Mask {
 
     /// Every query sees the keys whose distance is a multiple of `step`, on both sides. With
     /// [`causal`](Self::causal) or a [`window`](Self::window) this is the strided pattern of Child
-    /// et al. (2019), section 4.2, and dilated attention of Beltagy et al. (2020), section 3.1.
+    /// et al. (2019), section 4.3, and dilated attention of Beltagy et al. (2020), section 3.1.
     ///
     /// ```
     /// # use attn_core::{AttentionShape, Mask};
@@ -180,8 +180,9 @@ impl Mask {
     }
 
     /// Block-local attention: the sequence is cut into blocks of `size`, and a query sees the keys
-    /// of its own (Liu et al. 2018, *Generating Wikipedia by summarizing long sequences*, section
-    /// 4.2.4). As [`documents`](Self::documents) of one length, for any number of them.
+    /// of its own (the local attention of Liu et al. 2018, *Generating Wikipedia by summarizing
+    /// long sequences*, section 4.2). As [`documents`](Self::documents) of one length, for any number
+    /// of them.
     ///
     /// ```
     /// # use attn_core::{AttentionShape, Mask};

@@ -1,10 +1,12 @@
 //! Explanations against loops over the weights that they are about.
 
-use super::support::{PAIRS, Sample, assert_close, devices, lowered, masks, values};
+use super::support::{
+    PAIRS, Sample, assert_close, devices, lowered, masks, precise_devices, values,
+};
 use attn_core::explain::{self, Layer, Summary, TopK};
 use attn_core::mechanism::AttentionConfig;
 use attn_core::{AttendOptions, DropoutMask, Mask, Mechanism, Sink, attend_with_weights};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 /// Rows of weights, `[batch, heads, queries, keys]`.
 fn rows(weights: &Sample) -> impl Iterator<Item = &[f64]> {
@@ -200,6 +202,48 @@ fn what_is_hidden_neither_leaks_nor_is_listed() {
             }
         }
     }
+}
+
+/// Queries 0 to 2, at positions 1 to 3, see nothing of their block.
+#[test]
+fn a_blind_query_may_be_anything() {
+    let [batch, heads, queries, keys] = PAIRS;
+    for device in devices() {
+        let query = Sample::random([batch, heads, queries, 8], 21);
+        let mut poisoned = query.clone();
+        for row in poisoned.data.chunks_mut(queries * 8) {
+            row[..3 * 8].fill(f64::NAN);
+        }
+        let key = Sample::random([batch, heads / 2, keys, 8], 22).f32(&device);
+        let mask = Mask::local_blocks(4) & Mask::left_padding([4]);
+        let options = AttendOptions::default();
+        let weights = weights(&query.f32(&device), &key, &mask, &options);
+        assert!(rows(&weights).step_by(queries).all(|row| row.iter().all(|&w| w == 0.0)));
+        let summary = explain::summary(poisoned.f32(&device), key, &mask, &options, 4);
+        check(&format!("{device:?}"), &summary, &weights, 4);
+    }
+}
+
+/// Half precision is computed in f32, and f64 in f64: to its own roundings.
+#[test]
+fn answers_are_as_precise_as_the_weights_are_computed() {
+    let (mask, options) = (Mask::causal(), AttendOptions::default());
+    for device in precise_devices() {
+        let (query, key) = query_and_key(&device);
+        let [query, key] = [query, key].map(|tensor| tensor.cast(FloatDType::F64));
+        let weights = weights(&query, &key, &mask, &options);
+        let received = explain::received(query, key, &mask, &options);
+        let of_weights = explain::of_weights(weights.f64(&device), 1).received;
+        assert_eq!(received.dtype(), DType::F64);
+        assert_close("f64", &values(&received), &values(&of_weights), 1e-14);
+    }
+    let (query, key) = query_and_key(&Device::flex());
+    let [query, key] = [query, key].map(|tensor| tensor.cast(FloatDType::BF16));
+    let half = explain::received(query.clone(), key.clone(), &mask, &options);
+    assert_eq!(half.dtype(), DType::F32);
+    let [query, key] = [query, key].map(|tensor| tensor.cast(FloatDType::F32));
+    let single = explain::received(query, key, &mask, &options);
+    assert_eq!(values(&half), values(&single));
 }
 
 #[test]

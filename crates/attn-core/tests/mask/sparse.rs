@@ -32,7 +32,7 @@ proptest! {
     #[test]
     fn strided(steps in 1..=12_usize, l in 1..=5_usize) {
         let definition =
-            |i: usize, j: usize| j <= i && (j >= i.saturating_sub(l) || (i - j) % l == 0);
+            |i: usize, j: usize| j <= i && (j >= i.saturating_sub(l) || (i - j).is_multiple_of(l));
         prop_assert_eq!(seen(&Mask::strided(l), square(steps)), by_definition(steps, definition));
     }
 
