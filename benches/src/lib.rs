@@ -11,5 +11,6 @@ pub mod ours;
 pub mod process;
 pub mod pytorch;
 pub mod report;
+pub mod scaling;
 pub mod setting;
 pub mod table;

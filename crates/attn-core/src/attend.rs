@@ -114,14 +114,19 @@ pub fn attend_with_weights(
 }
 
 /// What a kernel is told, beside queries, keys and values.
-struct Call {
-    bias: Option<Tensor<4>>,
-    sink: Option<Tensor<1>>,
-    options: kernel::Options,
+pub(crate) struct Call {
+    pub(crate) bias: Option<Tensor<4>>,
+    pub(crate) sink: Option<Tensor<1>>,
+    pub(crate) options: kernel::Options,
 }
 
 impl Call {
-    fn new(query: &Tensor<4>, key: &Tensor<4>, mask: &Mask, options: &AttendOptions) -> Self {
+    pub(crate) fn new(
+        query: &Tensor<4>,
+        key: &Tensor<4>,
+        mask: &Mask,
+        options: &AttendOptions,
+    ) -> Self {
         let [batch, heads, queries, d] = query.dims();
         let [_, _, keys, _] = key.dims();
         let AttendOptions { scale, softcap, bias, sink, dropout } = options.clone();

@@ -14,6 +14,8 @@ pub fn masks(shape: AttentionShape, device: &Device) -> BoxedStrategy<Mask> {
     // One entry per batch row, or one for all.
     let lengths = move || prop_oneof![vec(0..=keys, batch), vec(0..=keys, 1)];
     let documents = prop_oneof![vec(vec(0..=keys, 0..4), batch), vec(vec(0..=keys, 0..4), 1)];
+    let globals = prop_oneof![vec(vec(0..keys, 0..3), batch), vec(vec(0..keys, 0..3), 1)];
+    let columns = (1..=keys).prop_flat_map(|step| (Just(step), 1..=step));
     let device = device.clone();
     let matrices = any::<u64>().prop_map(move |seed| matrix(&shape, seed).tensor(&device)).boxed();
     let kinds = prop_oneof![
@@ -25,6 +27,9 @@ pub fn masks(shape: AttentionShape, device: &Device) -> BoxedStrategy<Mask> {
         lengths().prop_map(Mask::padding),
         lengths().prop_map(Mask::left_padding),
         documents.prop_map(Mask::documents),
+        globals.prop_map(Mask::global),
+        (1..=keys).prop_map(Mask::local_blocks),
+        columns.prop_map(|(step, width)| Mask::columns(step, width)),
         (1..=keys, any::<u64>()).prop_map(move |(size, seed)| blocks(&shape, size, seed).0),
         matrices.clone().prop_map(Mask::visible),
         matrices.prop_map(Mask::hidden),

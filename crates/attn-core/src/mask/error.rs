@@ -7,6 +7,10 @@ pub(super) enum MaskError {
     ZeroBlock,
     #[error("{rows} × {cols} blocks of size {size} are more positions than can be counted")]
     TooManyBlocks { size: usize, rows: usize, cols: usize },
+    #[error("{width} columns of every {step}, needs from 1 to {step}")]
+    Columns { step: usize, width: usize },
+    #[error("{per_row} blocks of keys for each block of queries, but there are {blocks}")]
+    RandomBlocks { per_row: usize, blocks: usize },
     #[error("a document of length {length} behind position {end} ends beyond what can be counted")]
     TooLong { end: usize, length: usize },
     #[error("row {row} has {found} cells, needs {width}")]

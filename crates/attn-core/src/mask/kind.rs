@@ -2,11 +2,14 @@
 
 use super::algebra::Operands;
 use super::blocks::Blocks;
+use super::columns::Columns;
 use super::constant::Constant;
 use super::dilated::Dilated;
 use super::documents::Documents;
 use super::explicit::Explicit;
+use super::global::Global;
 use super::lengths::{LeftPadding, Padding};
+use super::local_blocks::LocalBlocks;
 use super::pattern::Pattern;
 use super::window::{Causal, Window};
 use burn::tensor::{Bool, Tensor};
@@ -60,6 +63,9 @@ pub(super) enum Kind {
     Padding(Padding),
     LeftPadding(LeftPadding),
     Documents(Documents),
+    Global(Global),
+    LocalBlocks(LocalBlocks),
+    Columns(Columns),
     Blocks(Blocks),
     Explicit(Explicit),
     Not(Box<Mask>),
@@ -122,7 +128,7 @@ impl Mask {
 
     /// Every query sees the keys whose distance is a multiple of `step`, on both sides. With
     /// [`causal`](Self::causal) or a [`window`](Self::window) this is the strided pattern of Child
-    /// et al. (2019), section 4.2, and dilated attention of Beltagy et al. (2020), section 3.1.
+    /// et al. (2019), section 4.3, and dilated attention of Beltagy et al. (2020), section 3.1.
     ///
     /// ```
     /// # use attn_core::{AttentionShape, Mask};
@@ -157,6 +163,59 @@ impl Mask {
     pub fn documents(lengths: Vec<Vec<usize>>) -> Self {
         let documents = Documents::new(&lengths);
         Self(Kind::Documents(documents.unwrap_or_else(|error| panic!("documents: {error}"))))
+    }
+
+    /// Global tokens: they see every key, and every query sees them (Beltagy et al. 2020, section
+    /// 3.1; the same in ETC, Ainslie et al. 2020, and BigBird, Zaheer et al. 2020). `positions[b]`
+    /// are those of batch row `b`, in any order; what lies beyond the keys does not matter.
+    ///
+    /// ```
+    /// # use attn_core::{AttentionShape, Mask};
+    /// let square = AttentionShape { batch: 1, heads: 1, queries: 4, keys: 4 };
+    /// let mask = Mask::global(vec![vec![0, 2]]);
+    /// assert_eq!(mask.art(&square).to_string(), "■■■■\n■·■·\n■■■■\n■·■·\n");
+    /// ```
+    pub fn global(positions: Vec<Vec<usize>>) -> Self {
+        Self(Kind::Global(Global::from(positions)))
+    }
+
+    /// Block-local attention: the sequence is cut into blocks of `size`, and a query sees the keys
+    /// of its own (the local attention of Liu et al. 2018, *Generating Wikipedia by summarizing
+    /// long sequences*, section 4.2). As [`documents`](Self::documents) of one length, for any number
+    /// of them.
+    ///
+    /// ```
+    /// # use attn_core::{AttentionShape, Mask};
+    /// let square = AttentionShape { batch: 1, heads: 1, queries: 4, keys: 4 };
+    /// let mask = Mask::local_blocks(3);
+    /// assert_eq!(mask.art(&square).to_string(), "■■■·\n■■■·\n■■■·\n···■\n");
+    /// ```
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    #[track_caller]
+    pub fn local_blocks(size: usize) -> Self {
+        let size = NonZeroUsize::new(size);
+        let size = size.expect("local blocks mask of size 0, needs at least 1");
+        Self(Kind::LocalBlocks(LocalBlocks(size)))
+    }
+
+    /// Summary columns: of every `step` keys, every query sees the last `width` (the second half of
+    /// the fixed pattern of Child et al. 2019, section 4.3).
+    ///
+    /// ```
+    /// # use attn_core::{AttentionShape, Mask};
+    /// let shape = AttentionShape { batch: 1, heads: 1, queries: 2, keys: 8 };
+    /// let mask = Mask::columns(4, 1);
+    /// assert_eq!(mask.art(&shape).to_string(), "···■···■\n···■···■\n");
+    /// ```
+    ///
+    /// # Panics
+    /// If `width` is 0 or more than `step`.
+    #[track_caller]
+    pub fn columns(step: usize, width: usize) -> Self {
+        let columns = Columns::new(step, width);
+        Self(Kind::Columns(columns.unwrap_or_else(|error| panic!("columns: {error}"))))
     }
 
     /// Block-sparse: the position `p` sees key `j` iff `visible[p / size][j / size]`.
@@ -211,6 +270,9 @@ impl Mask {
             Kind::Padding(padding) => Node::Pattern(padding),
             Kind::LeftPadding(padding) => Node::Pattern(padding),
             Kind::Documents(documents) => Node::Pattern(documents),
+            Kind::Global(global) => Node::Pattern(global),
+            Kind::LocalBlocks(blocks) => Node::Pattern(blocks),
+            Kind::Columns(columns) => Node::Pattern(columns),
             Kind::Blocks(blocks) => Node::Pattern(blocks),
             Kind::Explicit(explicit) => Node::Pattern(explicit),
             Kind::Not(mask) => Node::Not(mask),

@@ -21,8 +21,15 @@
 //! | [`padding(lengths)`](Mask::padding) | `j < lengths[batch]` | the same keys |
 //! | [`left_padding(pads)`](Mask::left_padding) | `j >= pads[batch]` | the same keys |
 //! | [`documents(lengths)`](Mask::documents) | `p` and `j` are in one document | nothing |
+//! | [`global(positions)`](Mask::global) | `p` or `j` is one of `positions[batch]` | the global keys |
+//! | [`local_blocks(size)`](Mask::local_blocks) | `p / size == j / size` | nothing |
+//! | [`columns(step, width)`](Mask::columns) | `j % step >= step - width` | the same keys |
 //! | [`blocks(size, visible)`](Mask::blocks) | `visible[p / size][j / size]` | a panic, if the grid is square |
 //! | [`visible`](Mask::visible), [`hidden`](Mask::hidden) | the matrix says so | a panic, if the matrix is square |
+//!
+//! Sparse attentions of the literature are combinations of these, and have names:
+//! [`longformer`](Mask::longformer), [`big_bird`](Mask::big_bird), [`strided`](Mask::strided) and
+//! [`fixed`](Mask::fixed); [`random_blocks`](Mask::random_blocks) draws a grid of blocks from a seed.
 //!
 //! # Examples
 //! A causal window of four keys over two packed documents:
@@ -59,17 +66,21 @@ mod bits;
 mod blocks;
 mod bound;
 mod cells;
+mod columns;
 mod constant;
 mod dilated;
 mod documents;
 mod error;
 mod explicit;
+mod global;
 mod kind;
 mod lengths;
+mod local_blocks;
 mod lower;
 mod pattern;
 mod select;
 mod shape;
+mod sparse;
 mod tile;
 mod visible;
 mod window;
@@ -79,3 +90,4 @@ pub use attn_kernels::Tile;
 pub use bound::Bound;
 pub use kind::Mask;
 pub use shape::AttentionShape;
+pub use sparse::BigBird;

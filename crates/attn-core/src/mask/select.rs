@@ -28,6 +28,7 @@ impl Mask {
             Kind::Documents(documents) => {
                 Kind::Documents(documents.select(|lists| pick(lists, rows)))
             }
+            Kind::Global(global) => Kind::Global(global.select(|lists| pick(lists, rows))),
             Kind::Explicit(explicit) => Kind::Explicit(pick_matrices(explicit, rows)),
             Kind::Not(mask) => Kind::Not(Box::new(mask.select_rows(rows))),
             Kind::And(masks) => Kind::And(masks.map(|mask| mask.select_rows(rows))),

@@ -25,6 +25,9 @@ fn square_art() {
     draw(Mask::documents(vec![vec![1, 2]]), &["■···", "·■■·", "·■■·", "····"]);
     let grid = vec![vec![false, true], vec![true, false]];
     draw(Mask::blocks(2, grid), &["··■■", "··■■", "■■··", "■■··"]);
+    draw(Mask::global(vec![vec![1]]), &["·■··", "■■■■", "·■··", "·■··"]);
+    draw(Mask::local_blocks(3), &["■■■·", "■■■·", "■■■·", "···■"]);
+    draw(Mask::columns(3, 2), &["·■■·", "·■■·", "·■■·", "·■■·"]);
     draw(!Mask::causal(), &["·■■■", "··■■", "···■", "····"]);
 }
 
@@ -38,6 +41,9 @@ fn art_where_queries_outnumber_keys() {
     draw(Mask::dilated(2), &["■·■", "·■·", "■·■", "·■·", "■·■"]);
     draw(Mask::padding([2]), &["■■·", "■■·", "■■·", "■■·", "■■·"]);
     draw(Mask::documents(vec![vec![2, 1]]), &["···", "···", "■■·", "■■·", "··■"]);
+    draw(Mask::global(vec![vec![2, 0]]), &["■·■", "■·■", "■■■", "■·■", "■■■"]);
+    draw(Mask::local_blocks(2), &["···", "···", "■■·", "■■·", "··■"]);
+    draw(Mask::columns(2, 1), &["·■·", "·■·", "·■·", "·■·", "·■·"]);
     let grid = vec![vec![true, false], vec![false, true], vec![true, true]];
     draw(Mask::blocks(2, grid), &["■■·", "■■·", "··■", "··■", "■■■"]);
 }
@@ -52,6 +58,9 @@ fn expressions() {
         (Mask::padding([5, 3]), "padding(5, 3)"),
         (Mask::left_padding(long), "left_padding(10, 11, 12, 13, 14, 15, 16, 17, … 10 in all)"),
         (Mask::documents(vec![vec![3, 4], vec![7]]), "documents(3 + 4, 7)"),
+        (Mask::global(vec![vec![4, 3, 4], vec![0]]), "global(3 + 4, 0)"),
+        (Mask::local_blocks(16), "local_blocks(16)"),
+        (Mask::columns(16, 3), "columns(3 of 16)"),
         (Mask::blocks(16, vec![vec![true; 3]; 2]), "blocks(2 × 3 of size 16)"),
         (Mask::visible(matrix), "explicit([1, 1, 2, 3])"),
         (

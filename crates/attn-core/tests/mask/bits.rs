@@ -61,12 +61,17 @@ fn of_many_keys() {
         Mask::padding([199, 65]),
         Mask::left_padding([64, 130]),
         Mask::documents(vec![vec![100, 37, 63], vec![150, 50]]),
+        Mask::global(vec![vec![0, 63, 64, 199], vec![127, 198, 900]]),
         matrix,
     ];
     kinds.extend([1, 2, 3, 5, 31, 33, 63, 64, 65, 199, 200, usize::MAX].map(Mask::dilated));
     kinds.extend(
         [1, 3, 40, 64, 100, 201].map(|size| Mask::blocks(size, grid(200_usize.div_ceil(size)))),
     );
+    kinds.extend([1, 3, 63, 64, 65, 199, 200, usize::MAX].map(Mask::local_blocks));
+    let columns = [(1, 1), (5, 2), (64, 1), (65, 64), (130, 130), (150, 100), (usize::MAX, 9)];
+    kinds.extend(columns.map(|(step, width)| Mask::columns(step, width)));
+    kinds.push(Mask::columns(usize::MAX, usize::MAX - 100));
     for mask in &kinds {
         for mask in [mask.clone(), !mask, mask & Mask::dilated(3), mask | !Mask::causal()] {
             check_bits(shape, &mask).unwrap();

@@ -26,6 +26,9 @@ fn the_format_is_stable() {
         (Mask::left_padding([0, 2]), r#"{"left_padding":[0,2]}"#),
         (Mask::prefix([4]), r#"{"or":["causal",{"padding":[4]}]}"#),
         (Mask::documents(vec![vec![3, 0, 4], vec![]]), r#"{"documents":[[3,0,4],[]]}"#),
+        (Mask::global(vec![vec![0, 7], vec![]]), r#"{"global":[[0,7],[]]}"#),
+        (Mask::local_blocks(16), r#"{"local_blocks":16}"#),
+        (Mask::columns(16, 3), r#"{"columns":{"step":16,"width":3}}"#),
         (
             Mask::blocks(16, vec![vec![true, false], vec![true, true]]),
             r#"{"blocks":{"size":16,"rows":["10","11"]}}"#,
@@ -49,6 +52,11 @@ fn nonsense_is_an_error_that_says_why() {
         (r#"{"dilated":0}"#, "expected a nonzero usize"),
         (r#"{"padding":[1.5]}"#, "invalid type: floating point `1.5`"),
         (r#"{"documents":[[1,18446744073709551615]]}"#, "length 18446744073709551615"),
+        (r#"{"global":[0,1]}"#, "expected a sequence"),
+        (r#"{"local_blocks":0}"#, "expected a nonzero usize"),
+        (r#"{"columns":{"step":0,"width":0}}"#, "0 columns of every 0"),
+        (r#"{"columns":{"step":4,"width":5}}"#, "5 columns of every 4, needs from 1 to 4"),
+        (r#"{"columns":{"step":4,"wdth":5}}"#, "unknown field `wdth`"),
         (r#"{"blocks":{"size":0,"rows":["1"]}}"#, "blocks of size 0"),
         (r#"{"blocks":{"size":2,"rows":["10","1"]}}"#, "row 1 has 1 cells, needs 2"),
         (r#"{"blocks":{"size":2,"rows":["1é"]}}"#, "row 0 has the symbol 'é'"),
@@ -69,4 +77,10 @@ fn nonsense_is_an_error_that_says_why() {
         let error = serde_json::from_str::<Mask>(json).unwrap_err().to_string();
         assert!(error.contains(why), "{json}: {error}");
     }
+}
+
+#[test]
+fn global_positions_are_a_set() {
+    let read: Mask = serde_json::from_str(r#"{"global":[[7,0,7]]}"#).unwrap();
+    assert_eq!(read, Mask::global(vec![vec![0, 7]]));
 }

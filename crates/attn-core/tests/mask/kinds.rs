@@ -1,6 +1,6 @@
 //! Each kind is what its formula says, at every position, negative ones included.
 
-use crate::strategy::{bools, pairs, per_row, seen, shape};
+use crate::strategy::{bools, columns, pairs, per_row, seen, shape};
 use attn_core::{AttentionShape, Mask};
 use proptest::collection::vec;
 use proptest::option;
@@ -87,6 +87,33 @@ proptest! {
     }
 
     #[test]
+    fn global_tokens_see_and_are_seen(
+        (shape, positions) in
+            shape().prop_flat_map(|s| (Just(s), per_row(s, vec(0..=10_usize, 0..=4)))),
+    ) {
+        let formula = |b, p: i64, j: i64| {
+            let row = at(&positions, b);
+            row.iter().any(|&global| global as i64 == p || global as i64 == j)
+        };
+        prop_assert_eq!(seen(&Mask::global(positions.clone()), shape), by_formula(shape, formula));
+    }
+
+    #[test]
+    fn local_blocks_do_not_see_each_other(shape in shape(), size in 1..=5_i64) {
+        let formula = |_, p: i64, j: i64| p.div_euclid(size) == j / size;
+        prop_assert_eq!(
+            seen(&Mask::local_blocks(size as usize), shape),
+            by_formula(shape, formula)
+        );
+    }
+
+    #[test]
+    fn columns_end_each_step(shape in shape(), (step, width) in columns()) {
+        let formula = |_, _, j: i64| j % step as i64 >= (step - width) as i64;
+        prop_assert_eq!(seen(&Mask::columns(step, width), shape), by_formula(shape, formula));
+    }
+
+    #[test]
     fn blocks_show_blocks(steps in 1..=9_usize, size in 1..=4_usize, cells in vec(any::<bool>(), 81)) {
         let shape = AttentionShape { batch: 2, heads: 3, queries: steps.div_ceil(2), keys: steps };
         let blocks = steps.div_ceil(size);
@@ -137,6 +164,11 @@ fn bounds_that_no_position_reaches_do_not_overflow() {
     let diagonal = Mask::window(Some(0), Some(0));
     assert_eq!(seen(&Mask::dilated(usize::MAX), shape), seen(&diagonal, shape));
     assert_eq!(seen(&Mask::padding([usize::MAX]), shape), seen(&Mask::open(), shape));
+    assert_eq!(seen(&Mask::global(vec![vec![usize::MAX]]), shape), seen(&Mask::nothing(), shape));
+    let one = Mask::documents(vec![vec![3]]);
+    assert_eq!(seen(&Mask::local_blocks(usize::MAX), shape), seen(&one, shape));
+    let columns = Mask::columns(usize::MAX, usize::MAX - 1);
+    assert_eq!(seen(&columns, shape), seen(&Mask::left_padding([1]), shape));
     let documents = Mask::documents(vec![vec![1, usize::MAX - 1]]);
     assert_eq!(documents.art(&shape).to_string(), "···\n···\n■··\n·■■\n·■■\n");
 }

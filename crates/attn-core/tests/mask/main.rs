@@ -9,5 +9,6 @@ mod kinds;
 mod lowering;
 mod misfits;
 mod selection;
+mod sparse;
 mod strategy;
 mod tiles;

@@ -29,6 +29,12 @@ fn documents_for_another_batch() {
 }
 
 #[test]
+#[should_panic(expected = "global has 3 entries, but the batch has 2 rows")]
+fn global_tokens_for_another_batch() {
+    Mask::global(vec![vec![7]; 3]).lower(&SHAPE, &Device::flex());
+}
+
+#[test]
 #[should_panic(expected = "covers 6 queries × 6 keys, but not 5 × 7")]
 fn blocks_for_fewer_keys() {
     let mask = Mask::causal() & Mask::blocks(2, vec![vec![true; 3]; 3]);
@@ -70,6 +76,24 @@ fn a_pair_outside_of_the_shape() {
 #[should_panic(expected = "dilated mask of step 0, needs at least 1")]
 fn dilation_by_nothing() {
     Mask::dilated(0);
+}
+
+#[test]
+#[should_panic(expected = "local blocks mask of size 0, needs at least 1")]
+fn local_blocks_of_nothing() {
+    Mask::local_blocks(0);
+}
+
+#[test]
+#[should_panic(expected = "columns: 5 columns of every 4, needs from 1 to 4")]
+fn more_columns_than_there_are() {
+    Mask::columns(4, 5);
+}
+
+#[test]
+#[should_panic(expected = "columns: 0 columns of every 4, needs from 1 to 4")]
+fn no_columns() {
+    Mask::columns(4, 0);
 }
 
 #[test]

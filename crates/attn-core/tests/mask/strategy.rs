@@ -72,6 +72,9 @@ fn rule(shape: AttentionShape) -> BoxedStrategy<Mask> {
         per_row(shape, 0..=keys + 2).prop_map(Mask::padding),
         per_row(shape, 0..=keys + 2).prop_map(Mask::left_padding),
         per_row(shape, vec(0..=4_usize, 0..=4)).prop_map(Mask::documents),
+        per_row(shape, vec(0..=keys + 1, 0..=3)).prop_map(Mask::global),
+        (1..=5_usize).prop_map(Mask::local_blocks),
+        columns().prop_map(|(step, width)| Mask::columns(step, width)),
         blocks(shape),
     ]
     .boxed()
@@ -83,6 +86,11 @@ pub fn per_row<S: Strategy + Clone>(
     entry: S,
 ) -> impl Strategy<Value = Vec<S::Value>> + use<S> {
     prop_oneof![vec(entry.clone(), 1), vec(entry, shape.batch)]
+}
+
+/// Step and width.
+pub fn columns() -> impl Strategy<Value = (usize, usize)> {
+    (1..=4_usize).prop_flat_map(|step| (Just(step), 1..=step))
 }
 
 /// A grid that covers the shape, or more.

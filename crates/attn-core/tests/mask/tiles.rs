@@ -106,8 +106,20 @@ fn tiles_of_long_sequences_are_classified_in_closed_form() {
     }
     assert_eq!(tile(&Mask::causal(), second.clone(), first.clone()), Tile::Full);
     assert_eq!(tile(&Mask::dilated(half), first.clone(), 7..8), Tile::Partial);
-    assert_eq!(tile(&Mask::padding([half]), second.clone(), first), Tile::Full);
-    assert_eq!(tile(&Mask::left_padding([half]), 0..steps, second), Tile::Full);
+    assert_eq!(tile(&Mask::padding([half]), second.clone(), first.clone()), Tile::Full);
+    assert_eq!(tile(&Mask::left_padding([half]), 0..steps, second.clone()), Tile::Full);
+    let global = Mask::global(vec![vec![half, half + 1]]);
+    assert_eq!(tile(&global, half..half + 2, 0..half), Tile::Full);
+    assert_eq!(tile(&global, 0..half, half..half + 2), Tile::Full);
+    assert_eq!(tile(&global, 0..half, 0..half), Tile::Empty);
+    assert_eq!(tile(&global, 0..steps, 0..half), Tile::Partial);
+    let local = Mask::local_blocks(half);
+    assert_eq!(tile(&local, second.clone(), second.clone()), Tile::Full);
+    assert_eq!(tile(&local, first.clone(), second.clone()), Tile::Empty);
+    let columns = Mask::columns(half, 3);
+    assert_eq!(tile(&columns, 0..steps, half..steps - 3), Tile::Empty);
+    assert_eq!(tile(&columns, 0..steps, steps - 3..steps), Tile::Full);
+    assert_eq!(tile(&columns, 0..steps, second.clone()), Tile::Partial);
     let window = Mask::window(Some(half - 1), Some(0));
     assert_eq!(tile(&window, half..half + 1, 1..half + 1), Tile::Full);
     assert_eq!(tile(&window, half..half + 1, 0..1), Tile::Empty);

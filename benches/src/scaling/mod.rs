@@ -1,0 +1,5 @@
+//! How the time of attention grows with the length, beside what is claimed of it.
+
+pub mod measure;
+pub mod setting;
+pub mod table;

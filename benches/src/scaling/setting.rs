@@ -1,0 +1,111 @@
+//! What is measured: one list. Whoever adds an attention adds a line to [`settings`].
+
+use attn_core::mask::BigBird;
+use attn_core::mechanism::AttentionConfig;
+use attn_core::{Mask, Mechanism};
+use burn::tensor::Device;
+use serde::Serialize;
+
+/// One attention, at any length.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// What the table calls it; unique in the list.
+    pub name: &'static str,
+    /// How its time is claimed to grow.
+    pub claim: Claim,
+    /// Lengths above this take too long to be measured unasked.
+    pub longest: usize,
+    /// The mechanism, and the mask for so many queries and keys.
+    pub make: fn(usize, &Device) -> (Box<dyn Mechanism>, Mask),
+}
+
+/// An order of growth, as papers claim it: of the pairs that a mask shows. A kernel computes tiles, and
+/// where the pairs are spread over all tiles, its time grows with these.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Claim {
+    /// As papers write it.
+    pub order: &'static str,
+    /// The exponent of `n` in it.
+    pub exponent: f64,
+}
+
+impl Claim {
+    /// Every pair.
+    pub const QUADRATIC: Self = Self { order: "n²", exponent: 2.0 };
+    /// So many keys per query, however long the sequence.
+    pub const WINDOW: Self = Self { order: "n·w", exponent: 1.0 };
+    /// A stride of `√n`.
+    pub const STRIDE: Self = Self { order: "n·√n", exponent: 1.5 };
+    /// No pairs at all.
+    pub const LINEAR: Self = Self { order: "n", exponent: 1.0 };
+}
+
+/// The table, row by row.
+pub fn settings() -> Vec<Setting> {
+    let any = usize::MAX;
+    let of = |name, claim, longest, make| Setting { name, claim, longest, make };
+    vec![
+        of("full", Claim::QUADRATIC, 4096, |_, device| attend(Mask::open(), device)),
+        of("causal", Claim::QUADRATIC, any, |_, device| attend(Mask::causal(), device)),
+        of("window 256", Claim::WINDOW, any, |_, device| {
+            attend(Mask::window(Some(255), Some(0)), device)
+        }),
+        of("dilated window 2 × 128, every 2nd", Claim::WINDOW, any, |_, device| {
+            attend(Mask::window(Some(256), Some(256)) & Mask::dilated(2), device)
+        }),
+        of("Longformer 2 × 128, 8 global", Claim::WINDOW, any, |_, device| {
+            attend(Mask::longformer(128, 1, vec![(0..8).collect()]), device)
+        }),
+        of(
+            "BigBird 2 × 96, 128 global, 3 random blocks of 64",
+            Claim::WINDOW,
+            any,
+            |n, device| {
+                let blocks = n.div_ceil(64);
+                let random = blocks.min(3);
+                let sizes = BigBird { size: 64, blocks, window: 96, global: 128, random, seed: 7 };
+                attend(Mask::big_bird(sizes), device)
+            },
+        ),
+        of("strided √n", Claim::STRIDE, any, |n, device| {
+            attend(Mask::strided(n.isqrt()), device)
+        }),
+        of("fixed √n, 8 summary columns", Claim::STRIDE, any, |n, device| {
+            let stride = n.isqrt();
+            attend(Mask::fixed(stride, stride.min(8)), device)
+        }),
+        of("documents of 512", Claim::WINDOW, any, |_, device| {
+            attend(Mask::causal() & Mask::local_blocks(512), device)
+        }),
+        // Mechanisms other than `attend`, of `attn_core::mechanism`, with `Claim::LINEAR`: here.
+    ]
+}
+
+/// Scaled dot-product attention, fused.
+fn attend(mask: Mask, device: &Device) -> (Box<dyn Mechanism>, Mask) {
+    (Box::new(AttentionConfig::new().init(device)), mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+    use attn_core::AttentionShape;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: HashSet<_> = settings().iter().map(|setting| setting.name).collect();
+        assert_eq!(names.len(), settings().len());
+    }
+
+    #[test]
+    fn masks_fit_every_length() {
+        let device = device::default().device;
+        for (setting, n) in settings().iter().flat_map(|s| [1, 64, 100, 1024].map(|n| (s, n))) {
+            let (_, mask) = (setting.make)(n, &device);
+            let shape = AttentionShape { batch: 1, heads: 2, queries: n, keys: n };
+            assert!(mask.is_visible(&shape, 0, 1, n - 1, n - 1), "{} of {n}", setting.name);
+        }
+    }
+}
