@@ -4,5 +4,8 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod local;
+mod monotonic;
 mod softmax;
+mod span;
 mod support;

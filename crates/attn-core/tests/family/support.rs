@@ -1,9 +1,12 @@
 //! What the tests of the family share.
 
-use attn_core::alignment::{Alignment, Past, weigh};
+use attn_core::alignment::{Alignment, AlignmentConfig, Past, weigh};
+use attn_core::mechanism::AttentionConfig;
 use attn_core::{Mask, Mechanism};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, FloatDType, Gradients, Tensor, TensorData};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -390,6 +393,87 @@ pub fn check_law_of_mechanism<M: Mechanism>(
             assert_close(&format!("{what}: leak"), &found.0, &context, 1e-5);
             for (found, expected) in found.1.iter().zip(&gradients) {
                 assert_close(&format!("{what}: leak in a gradient"), found, expected, 1e-5);
+            }
+        }
+    }
+}
+
+/// That a sequence read whole, in chunks and step by step is the same, in training form (`autodiff`)
+/// or without, under masks, with 4 heads on 2, width 8. The stream of seeds is restarted for each
+/// reading, so that noise by seed and step is the same too.
+#[track_caller]
+pub fn check_steps(what: &str, alignment: &AlignmentConfig, autodiff: bool) {
+    let [batch, heads, queries, keys] = PAIRS;
+    let config = AttentionConfig::new().with_alignment(alignment.clone());
+    for plain in devices() {
+        let device = if autodiff { plain.clone().autodiff() } else { plain.clone() };
+        let attention = config.init(&device);
+        let runs = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) };
+        let read = (vec(any::<bool>(), queries - 1), any::<u64>(), 0..3_usize);
+        proptest!(runs, |((cuts, seed, kind) in read)| {
+            let query = Sample::random([batch, heads, queries, 8], seed).scaled(3.0);
+            let query = query.f32(&device);
+            let key = Sample::random([batch, heads / 2, keys, 8], seed ^ 1).scaled(3.0);
+            let value = Sample::random([batch, heads / 2, keys, 3], seed ^ 2);
+            let memory = attention.remember(key.f32(&device), value.f32(&device));
+            let holes = Sample::random(PAIRS, seed ^ 3);
+            let holes: Vec<bool> = holes.data.iter().map(|&x| x > -0.3).collect();
+            let holes = Tensor::<4, Bool>::from_data(TensorData::new(holes, PAIRS), &plain);
+            // A mask by position would move with the last query of a chunk.
+            let mask = |rows: std::ops::Range<usize>| match kind {
+                0 => Mask::open(),
+                1 => Mask::padding([5, 3]),
+                _ => Mask::visible(holes.clone().slice_dim(2, rows)),
+            };
+            let read = |ends: &[usize]| {
+                let (mut past, mut parts, mut first) = (Past::start(), Vec::new(), 0);
+                for &end in ends {
+                    attn_core::random::seed(seed);
+                    let part = query.clone().slice_dim(2, first..end);
+                    parts.push(attention.read(part, &memory, &mask(first..end), &mut past));
+                    first = end;
+                }
+                assert_eq!(past.steps, queries);
+                let (contexts, weights): (Vec<_>, Vec<_>) =
+                    parts.into_iter().map(|part| (part.context, part.weights)).unzip();
+                let carry = past.carry.map(|carry| values(&carry));
+                (values(&Tensor::cat(contexts, 2)), values(&Tensor::cat(weights, 2)), carry)
+            };
+            let whole = read(&[queries]);
+            let cut = (1..queries).filter(|&end| cuts[end - 1]);
+            for ends in [cut.chain([queries]).collect(), (1..=queries).collect::<Vec<_>>()] {
+                let what = format!("{what} read to {ends:?} on {device:?}");
+                let parts = read(&ends);
+                // Products of other shapes may be summed in another order.
+                assert_close(&format!("{what}: context"), &parts.0, &whole.0, 1e-5);
+                assert_close(&format!("{what}: weights"), &parts.1, &whole.1, 1e-5);
+                assert_eq!(parts.2.is_some(), whole.2.is_some(), "{what}: carry");
+                let [found, expected] = [parts.2, whole.2.clone()].map(Option::unwrap_or_default);
+                assert_close(&format!("{what}: carry"), &found, &expected, 1e-5);
+            }
+        });
+    }
+}
+
+/// That weights and their gradient in the scores are finite for scores of up to ±1e4.
+#[track_caller]
+pub fn check_large_scores<A: Alignment>(what: &str, init: impl Fn(&Device) -> A) {
+    for device in devices() {
+        let device = device.autodiff();
+        let alignment = init(&device);
+        let query = Sample::random([PAIRS[0], PAIRS[1], PAIRS[2], 5], 31).scaled(1e4).f32(&device);
+        // Signs alone, ones between, and steps in which each is far above the one before.
+        for (seed, factor) in [(32, 1e4), (33, 30.0), (34, 1e3)] {
+            let mut scores = Sample::random(PAIRS, seed);
+            scores.data.iter_mut().for_each(|x| *x = if seed == 32 { x.signum() } else { *x });
+            let scores = scores.scaled(factor).f32(&device).require_grad();
+            let past = Past::start();
+            let aligned = weigh(&alignment, scores.clone(), Some(&query), &Mask::causal(), &past);
+            let upstream = Sample::random(PAIRS, 35).f32(&device);
+            let gradients = (aligned.weights.clone() * upstream).sum().backward();
+            let gradient = scores.grad(&gradients).map_or_else(Vec::new, |g| values(&g));
+            for x in values(&aligned.weights).iter().chain(&gradient) {
+                assert!(x.is_finite(), "{what}, scores of {factor:e} on {device:?}: {x}");
             }
         }
     }
