@@ -129,7 +129,7 @@ impl AdaptiveSpan {
         let reach = (self.spans() + self.ramp as f64).max().ceil();
         let reach: f64 = reach.into_data().iter::<f64>().next().unwrap_or_default();
         // m > 0 where x < R + z; R ≥ 1.
-        Mask::window(Some(reach as usize - 1), None)
+        Mask::window(Some((reach as usize).saturating_sub(1)), None)
     }
 
     /// `m_z` of each head and distance, `[1, heads, queries, keys]`.

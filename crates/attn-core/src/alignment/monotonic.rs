@@ -111,7 +111,8 @@ pub(super) fn spread(scalar: &Param<Tensor<1>>, scores: &Scores<'_>) -> Tensor<4
 /// # Masks
 /// At a hidden key nobody stops, `p = 0`. Under a [causal](crate::Mask::causal) mask a query may
 /// therefore go past the last key that it sees, and is then past the end. A query that sees no key at
-/// all, as in padding, does not walk: the next one starts where the last one before it stopped.
+/// all, as in padding, does not walk: the next one starts where the last one before it stopped. A
+/// score that is not finite makes its own query's weights NaN, and counts as 0 for those after it.
 ///
 /// # Cost
 /// The queries wait for each other: `q` steps of `⌈log₂ k⌉` operations. Time and memory of training
