@@ -115,8 +115,8 @@ pub(super) fn spread(scalar: &Param<Tensor<1>>, scores: &Scores<'_>) -> Tensor<4
 /// score that is not finite makes its own query's weights NaN, and counts as 0 for those after it.
 ///
 /// # Cost
-/// The queries wait for each other: `q` steps of `⌈log₂ k⌉` operations. Time and memory of training
-/// are `q · k · log k`. What it gives up is to look back.
+/// The queries wait for each other: `q` steps of `⌈log₂ k⌉` operations. Training keeps
+/// `q · k · log k` numbers and takes `log q` times as long. What it gives up is to look back.
 ///
 /// # Steps
 /// The `α` of the last query is carried ([`Past::carry`](super::Past::carry)), so a sequence may be

@@ -3,12 +3,14 @@
 use super::support::{
     PAIRS, Sample, assert_close, check_large_scores, check_law_of_alignment,
     check_module_gradients, check_steps, devices, lowered, masks, values, weights_of,
+    with_known_weights,
 };
 use attn_core::Mask;
 use attn_core::alignment::{
-    AlignmentConfig, LocalMonotonicConfig, LocalPredictiveConfig, Past, SoftmaxConfig, weigh,
+    AlignmentConfig, LocalMonotonicConfig, LocalPredictive, LocalPredictiveConfig, Past,
+    SoftmaxConfig, weigh,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 const QUERY: [usize; 4] = [PAIRS[0], PAIRS[1], PAIRS[2], 5];
 
@@ -17,6 +19,11 @@ fn softmax(scores: &[f64], seen: &[bool]) -> Vec<f64> {
     let exp = scores.iter().zip(seen).map(|(s, &seen)| if seen { s.exp() } else { 0.0 });
     let sum: f64 = exp.clone().sum();
     exp.map(|exp| if sum > 0.0 { exp / sum } else { 0.0 }).collect()
+}
+
+/// Always the same one, so that no key is ever by chance at the edge of a window.
+fn predictive(d: usize, device: &Device) -> LocalPredictive {
+    with_known_weights(LocalPredictiveConfig::new(d, 5, 3).init(device))
 }
 
 /// A past of so many queries.
@@ -116,12 +123,12 @@ fn centre(query: &[f64], weights: &[f64], d_hidden: usize, length: usize) -> f64
 
 #[test]
 fn local_p_is_its_equation() {
-    let (d, d_hidden) = (2, 3);
+    let d = 2;
     let scores = Sample::random(PAIRS, 5).scaled(4.0);
     let query = Sample::random(QUERY, 6).scaled(6.0);
     let keys = PAIRS[3];
     for device in devices() {
-        let local = LocalPredictiveConfig::new(d, 5, d_hidden).init(&device);
+        let local = predictive(d, &device);
         let weights = weights_of(&local, None);
         for (name, mask) in masks() {
             let visible = lowered(&mask, PAIRS);
@@ -130,7 +137,7 @@ fn local_p_is_its_equation() {
                 scores.data.chunks(keys).zip(visible.chunks(keys)).zip(query.data.chunks(5))
             {
                 let length = visible.iter().filter(|&&visible| visible).count();
-                let p = centre(query, &weights, d_hidden, length);
+                let p = centre(query, &weights, 3, length);
                 let place = |s: usize| visible[..s].iter().filter(|&&v| v).count() as f64;
                 let seen: Vec<_> =
                     (0..keys).map(|s| visible[s] && (place(s) - p).abs() <= d as f64).collect();
@@ -153,7 +160,7 @@ fn local_p_is_its_equation() {
 fn centres_are_shares_of_the_lengths() {
     let query = Sample::random(QUERY, 7).scaled(6.0);
     for device in devices() {
-        let local = LocalPredictiveConfig::new(2, 5, 3).init(&device);
+        let local = predictive(2, &device);
         let weights = weights_of(&local, None);
         let lengths = Tensor::<1>::from_floats([7.0, 4.0], &device).reshape([2, 1, 1, 1]);
         let found = local.centres(query.f32(&device), lengths);
@@ -169,7 +176,7 @@ fn centres_are_shares_of_the_lengths() {
 #[test]
 fn padding_on_the_left_is_padding_on_the_right() {
     for device in devices() {
-        let local = LocalPredictiveConfig::new(2, 5, 3).init(&device);
+        let local = predictive(2, &device);
         let query = Sample::random(QUERY, 8).scaled(6.0).f32(&device);
         let scores = Sample::random(PAIRS, 9).f32(&device);
         let moved = Tensor::cat(
@@ -186,7 +193,7 @@ fn padding_on_the_left_is_padding_on_the_right() {
 
 #[test]
 fn local_p_keeps_the_law() {
-    check_law_of_alignment("local_p", |device| LocalPredictiveConfig::new(2, 5, 3).init(device));
+    check_law_of_alignment("local_p", |device| predictive(2, device));
 }
 
 #[test]
@@ -194,7 +201,7 @@ fn local_p_has_its_gradients() {
     for mask in [Mask::open(), Mask::causal(), Mask::padding([5, 3])] {
         check_module_gradients(
             "local_p",
-            |device| LocalPredictiveConfig::new(2, 5, 3).init(device),
+            |device| predictive(2, device),
             &[Sample::random(PAIRS, 10), Sample::random(QUERY, 11)],
             // As for local_m; no key is within 1e-5 of the edge of a window.
             1e-7,
@@ -217,7 +224,7 @@ fn local_p_is_the_same_step_by_step() {
 #[test]
 fn large_scores_have_finite_gradients() {
     check_large_scores("local_m", |device| LocalMonotonicConfig::new(2).init(device));
-    check_large_scores("local_p", |device| LocalPredictiveConfig::new(2, 5, 3).init(device));
+    check_large_scores("local_p", |device| predictive(2, device));
 }
 
 #[test]
