@@ -197,6 +197,28 @@ fn local_p_keeps_the_law() {
 }
 
 #[test]
+fn a_query_that_is_not_finite_concerns_only_itself() {
+    for device in devices() {
+        let device = device.autodiff();
+        let local = predictive(2, &device);
+        let scores = Sample::random(PAIRS, 12).f32(&device);
+        let mut query = Sample::random(QUERY, 13);
+        // The first row of each batch, of which the second batch sees nothing.
+        for row in [0, PAIRS[1] * PAIRS[2]] {
+            query.data[row * 5 + 1] = f64::NAN;
+        }
+        let query = query.f32(&device);
+        let mask = Mask::padding([5, 0]);
+        let found = weigh(&local, scores, Some(&query), &mask, &Past::start()).weights;
+        let weights = values(&found);
+        assert!(weights[..5].iter().all(|x| x.is_nan()));
+        assert!(weights[5..].iter().all(|x| x.is_finite()));
+        let gradients = found.slice_dim(2, 1..6).sum().backward();
+        assert!(weights_of(&local, Some(&gradients)).iter().all(|x| x.is_finite()));
+    }
+}
+
+#[test]
 fn local_p_has_its_gradients() {
     for mask in [Mask::open(), Mask::causal(), Mask::padding([5, 3])] {
         check_module_gradients(
