@@ -3,6 +3,11 @@
 //! | alignment | equation | paper |
 //! |---|---|---|
 //! | [`Softmax`] | `exp(s_j) / Σ exp(s_l)`, with a sink `exp(s_j) / (exp(z) + Σ exp(s_l))` | Bahdanau et al. 2015; Miller 2023 |
+//! | [`LocalMonotonic`] | softmax over `[t - D, t + D]` | Luong et al. 2015, section 3.2 |
+//! | [`LocalPredictive`] | softmax over `[p - D, p + D]` times `exp(-2 (j - p)² / D²)` with `p = S · σ(v · tanh(W q))` | Luong et al. 2015, equations 9–10 |
+//! | [`Monotonic`] | `α_ij = p_ij Σ_{m ≤ j} α_{i-1,m} Π_{m ≤ l < j} (1 - p_il)` with `p = σ(s + r)` | Raffel et al. 2017, equation 9 |
+//! | [`Chunkwise`] | `Σ_m α_im exp(s_ij) / Σ_l exp(s_il)` over the chunks of `w` keys that end at `m` | Chiu & Raffel 2018 |
+//! | [`AdaptiveSpan`] | `m_z(p - j) exp(s_j) / Σ_l m_z(p - l) exp(s_l)` with a ramp `m_z` behind a learned span `z` | Sukhbaatar et al. 2019 |
 //!
 //! An alignment is a module, made by its config; [`AlignmentConfig`] chooses one by name, as a file
 //! does. [`Attention`](crate::mechanism::Attention) puts a score and an alignment together;
@@ -13,15 +18,29 @@
 //! 0 and its score no gradient, whatever it holds; a query that sees no key has weights of 0 and no
 //! gradient; a query with a visible score that is not finite has weights that are NaN.
 
+mod adaptive_span;
 mod any;
+mod chunkwise;
 mod error;
+mod local_monotonic;
+mod local_predictive;
+mod logistic;
+mod monotonic;
+mod normal;
 mod past;
+mod range;
 mod scores;
 mod softmax;
+mod walk;
 mod weigh;
 
+pub use adaptive_span::{AdaptiveSpan, AdaptiveSpanConfig};
 pub use any::{AlignmentConfig, AnyAlignment};
+pub use chunkwise::{Chunkwise, ChunkwiseConfig};
 pub use error::AlignmentError;
+pub use local_monotonic::{LocalMonotonic, LocalMonotonicConfig};
+pub use local_predictive::{LocalPredictive, LocalPredictiveConfig};
+pub use monotonic::{Monotonic, MonotonicConfig};
 pub use past::Past;
 pub use scores::Scores;
 pub use softmax::{SinkConfig, Softmax, SoftmaxConfig};

@@ -36,6 +36,18 @@ impl Scores<'_> {
         }
     }
 
+    /// The same scores, of which only those count that are also `kept`.
+    ///
+    /// # Shapes
+    /// - `kept`: `[batch, heads, queries, keys]`
+    pub fn within(&self, kept: Tensor<4, Bool>) -> Self {
+        let visible = match &self.visible {
+            None => kept,
+            Some(visible) => visible.clone().bool_and(kept),
+        };
+        Self { visible: Some(visible), ..self.clone() }
+    }
+
     /// `tensor` with 0 where a key is hidden.
     ///
     /// # Shapes

@@ -5,5 +5,8 @@
 //! `cargo test -p attn-core --features wgpu --test family`.
 
 mod explain;
+mod local;
+mod monotonic;
 mod softmax;
+mod span;
 mod support;

@@ -1,11 +1,13 @@
 //! What the tests of the family share.
 
-use attn_core::alignment::{Alignment, Past, weigh};
+use attn_core::alignment::{Alignment, AlignmentConfig, Past, weigh};
+use attn_core::mechanism::{Attention, AttentionConfig};
 use attn_core::{Mask, Mechanism};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, FloatDType, Gradients, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::ops::Range;
 
 /// The devices on which forward passes are checked.
 #[allow(deprecated)]
@@ -390,6 +392,116 @@ pub fn check_law_of_mechanism<M: Mechanism>(
             assert_close(&format!("{what}: leak"), &found.0, &context, 1e-5);
             for (found, expected) in found.1.iter().zip(&gradients) {
                 assert_close(&format!("{what}: leak in a gradient"), found, expected, 1e-5);
+            }
+        }
+    }
+}
+
+/// The module with weights in `[-1, 1)` that are the same in every run.
+pub fn with_known_weights<M: Module>(module: M) -> M {
+    struct Fill {
+        seed: u64,
+    }
+    impl ModuleMapper for Fill {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.seed += 1;
+            param.map(|tensor| {
+                let (dims, device, dtype) = (tensor.dims(), tensor.device(), tensor.dtype());
+                let data = Sample::random([1, 1, 1, dims.iter().product()], self.seed).data;
+                let tensor = Tensor::from_data(TensorData::new(data, dims), (&device, dtype));
+                if device.is_autodiff() { tensor.require_grad() } else { tensor }
+            })
+        }
+    }
+    module.map(&mut Fill { seed: 0x5EED })
+}
+
+/// That a sequence read whole, in chunks and step by step is the same, in training form (`autodiff`)
+/// or without, under masks, with 4 heads on 2, width 8. The stream of seeds is restarted for each
+/// reading, so that noise by seed and step is the same too.
+#[track_caller]
+pub fn check_steps(what: &str, alignment: &AlignmentConfig, autodiff: bool) {
+    let config = AttentionConfig::new().with_alignment(alignment.clone());
+    for plain in devices() {
+        let device = if autodiff { plain.clone().autodiff() } else { plain };
+        let attention = with_known_weights(config.init(&device));
+        for seed in 40..46 {
+            let holes = Sample::random(PAIRS, seed ^ 3);
+            let holes: Vec<bool> = holes.data.iter().map(|&x| x > -0.3).collect();
+            let holes = TensorData::new(holes, PAIRS);
+            let holes = Tensor::<4, Bool>::from_data(holes, &device.clone().without_autodiff());
+            // Masks by position would move with the last query of a chunk.
+            check_reading(what, &attention, &device, seed, |_| Mask::open());
+            check_reading(what, &attention, &device, seed, |_| Mask::padding([5, 3]));
+            check_reading(what, &attention, &device, seed, |rows| {
+                Mask::visible(holes.clone().slice_dim(2, rows))
+            });
+        }
+    }
+}
+
+/// [`check_steps`] of one sequence, under the mask of each chunk, cut at random.
+#[track_caller]
+fn check_reading(
+    what: &str,
+    attention: &Attention,
+    device: &Device,
+    seed: u64,
+    mask: impl Fn(Range<usize>) -> Mask,
+) {
+    let [batch, heads, queries, keys] = PAIRS;
+    let query = Sample::random([batch, heads, queries, 8], seed).scaled(3.0).f32(device);
+    let key = Sample::random([batch, heads / 2, keys, 8], seed ^ 1).scaled(3.0);
+    let value = Sample::random([batch, heads / 2, keys, 3], seed ^ 2);
+    let memory = attention.remember(key.f32(device), value.f32(device));
+    let read = |ends: &[usize]| {
+        let (mut past, mut parts, mut first) = (Past::start(), Vec::new(), 0);
+        for &end in ends {
+            attn_core::random::seed(seed);
+            let part = query.clone().slice_dim(2, first..end);
+            parts.push(attention.read(part, &memory, &mask(first..end), &mut past));
+            first = end;
+        }
+        assert_eq!(past.steps, queries);
+        let (contexts, weights): (Vec<_>, Vec<_>) =
+            parts.into_iter().map(|part| (part.context, part.weights)).unzip();
+        let carry = past.carry.map(|carry| values(&carry));
+        (values(&Tensor::cat(contexts, 2)), values(&Tensor::cat(weights, 2)), carry)
+    };
+    let whole = read(&[queries]);
+    let cuts = Sample::random([1, 1, 1, queries], seed ^ 4).data;
+    let chunks = (1..queries).filter(|&end| cuts[end] > 0.0).chain([queries]).collect();
+    for ends in [chunks, (1..=queries).collect::<Vec<_>>()] {
+        let what = format!("{what} read to {ends:?} on {device:?}");
+        let parts = read(&ends);
+        // Products of other shapes may be summed in another order.
+        assert_close(&format!("{what}: context"), &parts.0, &whole.0, 1e-5);
+        assert_close(&format!("{what}: weights"), &parts.1, &whole.1, 1e-5);
+        assert_eq!(parts.2.is_some(), whole.2.is_some(), "{what}: carry");
+        let [found, expected] = [parts.2, whole.2.clone()].map(Option::unwrap_or_default);
+        assert_close(&format!("{what}: carry"), &found, &expected, 1e-5);
+    }
+}
+
+/// That weights and their gradient in the scores are finite for scores of up to ±1e4.
+#[track_caller]
+pub fn check_large_scores<A: Alignment>(what: &str, init: impl Fn(&Device) -> A) {
+    for device in devices() {
+        let device = device.autodiff();
+        let alignment = init(&device);
+        let query = Sample::random([PAIRS[0], PAIRS[1], PAIRS[2], 5], 31).scaled(1e4).f32(&device);
+        // Signs alone, ones between, and steps in which each is far above the one before.
+        for (seed, factor) in [(32, 1e4), (33, 30.0), (34, 1e3)] {
+            let mut scores = Sample::random(PAIRS, seed);
+            scores.data.iter_mut().for_each(|x| *x = if seed == 32 { x.signum() } else { *x });
+            let scores = scores.scaled(factor).f32(&device).require_grad();
+            let past = Past::start();
+            let aligned = weigh(&alignment, scores.clone(), Some(&query), &Mask::causal(), &past);
+            let upstream = Sample::random(PAIRS, 35).f32(&device);
+            let gradients = (aligned.weights.clone() * upstream).sum().backward();
+            let gradient = scores.grad(&gradients).map_or_else(Vec::new, |g| values(&g));
+            for x in values(&aligned.weights).iter().chain(&gradient) {
+                assert!(x.is_finite(), "{what}, scores of {factor:e} on {device:?}: {x}");
             }
         }
     }
