@@ -109,7 +109,8 @@ impl Memory {
     pub fn select_rows(self, rows: &Tensor<1, burn::tensor::Int>) -> Self {
         Self {
             key: self.key.select(0, rows.clone()),
-            broken: self.broken.select(0, rows.clone()),
+            // Not as booleans: on flex, burn 0.22.1 selects these as another type than they were.
+            broken: self.broken.int().select(0, rows.clone()).bool(),
             value: self.value.select(0, rows.clone()),
         }
     }
