@@ -11,6 +11,7 @@ pub mod mechanism;
 mod options;
 pub mod random;
 pub mod score;
+pub mod talking_heads;
 
 pub use align::align;
 pub use alignment::Alignment;

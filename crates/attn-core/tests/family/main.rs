@@ -7,3 +7,4 @@
 mod scores;
 mod softmax;
 mod support;
+mod talking_heads;
