@@ -5,11 +5,14 @@ pub mod alignment;
 mod attend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod coverage;
 mod dropout;
 pub mod mask;
 pub mod mechanism;
 mod options;
+
 pub mod random;
+pub mod regularise;
 pub mod score;
 pub mod talking_heads;
 
