@@ -10,7 +10,7 @@ mod dropout;
 pub mod mask;
 pub mod mechanism;
 mod options;
-
+pub mod pointer;
 pub mod random;
 pub mod regularise;
 pub mod score;

@@ -5,6 +5,7 @@
 //! `cargo test -p attn-core --features wgpu --test family`.
 
 mod coverage;
+mod pointer;
 mod scores;
 mod softmax;
 mod support;
