@@ -11,6 +11,7 @@ pub mod mask;
 pub mod mechanism;
 mod options;
 pub mod pointer;
+pub mod pooling;
 pub mod random;
 pub mod regularise;
 pub mod score;

@@ -6,6 +6,7 @@
 
 mod coverage;
 mod pointer;
+mod pooling;
 mod scores;
 mod softmax;
 mod support;
