@@ -47,8 +47,8 @@ impl TalkingHeadsConfig {
 /// all heads see the same, as in the paper, this is the paper's.
 ///
 /// Time `heads · q · k` per head and mixture. What it gives up: the fused kernels, so memory is
-/// `q · k`; that heads are independent, so a score that is NaN in one head is so in all heads that
-/// see the pair; and weights that sum to 1: those of a head sum to what its column of `P_w` does,
+/// `q · k`; that heads are independent, so a query whose weights are NaN in one head gets NaN in all
+/// that see a key; and weights that sum to 1: those of a head sum to what its column of `P_w` does,
 /// where all heads see a key, and some may be negative.
 ///
 /// [`AttentionConfig::talking_heads`](crate::mechanism::AttentionConfig::talking_heads) puts them

@@ -90,6 +90,10 @@ impl ScoreConfig {
 
 /// Any of the scores, made by [`ScoreConfig`].
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has a handful, and each holds what it has learned"
+)]
 pub enum AnyScore {
     /// `s · h`
     Dot(Dot),

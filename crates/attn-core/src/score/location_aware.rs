@@ -43,7 +43,7 @@ impl LocationAwareConfig {
     /// A location-aware score for queries and keys of these widths, with the weights of the last
     /// query convolved by so many filters of this size.
     ///
-    /// Chorowski et al. (2015) take 10 filters of 201 keys, Shen et al. (2018) 32 of 31.
+    /// Shen et al. (2018) take 32 filters of 31 keys.
     pub fn new(
         d_query: usize,
         d_key: usize,
@@ -107,8 +107,8 @@ const NAME: &str = "location-aware";
 /// The convolution is centred, with zeros beyond the ends: `f_j = Σ_r F_r α_{j + r}`, `r` from
 /// `-(kernel - 1) / 2` to `(kernel - 1) / 2`, as in every framework without turning `F` around.
 ///
-/// Before the first query is `α = 0`, so that it is scored by content alone: the paper does not say,
-/// and what others take, uniform weights, would need to know which keys are padding.
+/// Before the first query is `α = 0`, so that it is scored by content alone. Uniform weights, from
+/// which ESPnet starts, would need to know which keys are padding, and a score is not told.
 ///
 /// Queries are scored one after another; each costs `k · (kernel · filters + filters · d_hidden)`
 /// beside what [`Additive`](super::Additive) costs. What it gives up is that queries may be scored

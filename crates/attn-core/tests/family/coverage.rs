@@ -89,23 +89,23 @@ fn losses_have_their_gradients() {
     let weights = Sample::from_fn(random.dims, |n| 0.55 + 0.5 * random.data[n]);
     let coverages = covered(&weights);
     assert!(weights.data.iter().zip(&coverages).all(|(a, c)| (a - c).abs() > 1e-4));
-    check_gradients("coverage loss", &[weights.clone()], 1e-7, |inputs| {
+    check_gradients("coverage loss", std::slice::from_ref(&weights), 1e-7, |inputs| {
         coverage_loss(inputs[0].clone(), &Past::start()).unsqueeze_dim(3)
     });
     // Differences of x ln x are off by step² = 1e-10 over x², with weights above 0.05.
-    check_gradients("entropy", &[weights.clone()], 1e-6, |inputs| {
+    check_gradients("entropy", std::slice::from_ref(&weights), 1e-6, |inputs| {
         entropy(inputs[0].clone()).unsqueeze_dim(3)
     });
     for goal in [EntropyGoal::Spread, EntropyGoal::Focus] {
         let regulariser = EntropyRegulariser::new(goal, 0.3);
-        check_gradients("entropy loss", &[weights.clone()], 1e-6, |inputs| {
+        check_gradients("entropy loss", std::slice::from_ref(&weights), 1e-6, |inputs| {
             regulariser.loss(inputs[0].clone()).unsqueeze::<4>()
         });
     }
     // Away from 1, where both bend.
     let covered = Sample::from_fn([1, 2, 3, 5], |n| 0.15 + 0.31 * (n % 7) as f64);
     for penalty in [CoveragePenalty::Gnmt { beta: 0.2 }, CoveragePenalty::Summary { beta: 5.0 }] {
-        check_gradients("penalty", &[covered.clone()], 1e-6, |inputs| {
+        check_gradients("penalty", std::slice::from_ref(&covered), 1e-6, |inputs| {
             let covered = inputs[0].clone().reshape([2, 3, 5]);
             penalty.penalty(covered, &Mask::padding([5, 3])).unsqueeze::<4>()
         });
