@@ -5,13 +5,18 @@ pub mod alignment;
 mod attend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod coverage;
 mod dropout;
 pub mod explain;
 pub mod mask;
 pub mod mechanism;
 mod options;
+pub mod pointer;
+pub mod pooling;
 pub mod random;
+pub mod regularise;
 pub mod score;
+pub mod talking_heads;
 
 pub use align::align;
 pub use alignment::Alignment;

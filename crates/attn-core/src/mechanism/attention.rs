@@ -5,6 +5,7 @@ use super::{Mechanism, MechanismError};
 use crate::alignment::{Aligned, AlignmentConfig, AnyAlignment, Draw, Past, weigh_visible};
 use crate::attend::bind;
 use crate::score::{AnyScore, ScaledDotConfig, Score, ScoreConfig};
+use crate::talking_heads::{TalkingHeads, TalkingHeadsConfig};
 use crate::{AttendOptions, AttentionShape, Dropout, DropoutConfig, Mask, attend};
 use attn_kernels::attention::twin::Visible;
 use burn::module::Module;
@@ -21,6 +22,8 @@ pub struct AttentionConfig {
     pub alignment: AlignmentConfig,
     /// Probability to drop a weight.
     pub dropout: f64,
+    /// Number of query heads that mix their scores and weights, where they do: [`TalkingHeads`].
+    pub talking_heads: Option<usize>,
 }
 
 impl Default for AttentionConfig {
@@ -30,6 +33,7 @@ impl Default for AttentionConfig {
             score: ScoreConfig::ScaledDot(ScaledDotConfig::new()),
             alignment: AlignmentConfig::default(),
             dropout: 0.0,
+            talking_heads: None,
         }
     }
 }
@@ -55,12 +59,22 @@ impl AttentionConfig {
         Self { dropout, ..self }
     }
 
+    /// So many query heads, which mix their scores and weights.
+    pub fn with_talking_heads(self, heads: usize) -> Self {
+        Self { talking_heads: Some(heads), ..self }
+    }
+
+    fn talking(&self) -> Option<TalkingHeadsConfig> {
+        self.talking_heads.map(TalkingHeadsConfig::new)
+    }
+
     /// # Errors
-    /// If score or alignment cannot be, or the dropout is not in `[0, 1)`.
+    /// If score or alignment cannot be, the dropout is not in `[0, 1)`, or no head is to talk.
     pub fn validate(&self) -> Result<(), MechanismError> {
         self.score.validate()?;
         self.alignment.validate()?;
-        MechanismError::check_probability("attention", "dropout", self.dropout)
+        MechanismError::check_probability("attention", "dropout", self.dropout)?;
+        self.talking().map_or(Ok(()), |talking| talking.validate())
     }
 
     /// The attention.
@@ -73,6 +87,7 @@ impl AttentionConfig {
             score: self.score.init(device),
             alignment: self.alignment.init(device),
             dropout: DropoutConfig::new(self.dropout).init(),
+            talking_heads: self.talking().map(|talking| talking.init(device)),
         }
     }
 }
@@ -87,6 +102,9 @@ pub struct Attention {
     pub alignment: AnyAlignment,
     /// Acts on the weights.
     pub dropout: Dropout,
+    /// Around the alignment, where heads talk. What [`Past`] keeps are the weights that the
+    /// alignment gave, before they are mixed.
+    pub talking_heads: Option<TalkingHeads>,
 }
 
 /// What is looked at, prepared once per sequence, however many steps then look at it.
@@ -109,7 +127,8 @@ impl Memory {
     pub fn select_rows(self, rows: &Tensor<1, burn::tensor::Int>) -> Self {
         Self {
             key: self.key.select(0, rows.clone()),
-            broken: self.broken.select(0, rows.clone()),
+            // Not as booleans: on flex, burn 0.22.1 selects these as another type than they were.
+            broken: self.broken.int().select(0, rows.clone()).bool(),
             value: self.value.select(0, rows.clone()),
         }
     }
@@ -120,7 +139,7 @@ impl Memory {
 pub struct Reading {
     /// `[batch, heads, queries, value_dim]`
     pub context: Tensor<4>,
-    /// `[batch, heads, queries, keys]`, before dropout.
+    /// `[batch, heads, queries, keys]`, before dropout; mixed, where heads talk.
     pub weights: Tensor<4>,
     /// The draw, where the weights were drawn.
     pub draw: Option<Draw>,
@@ -177,6 +196,10 @@ impl Attention {
             aligned
         });
         let Aligned { weights, draw, .. } = concatenate(parts.collect(), dims, &query);
+        let weights = match &self.talking_heads {
+            None => weights,
+            Some(talking) => talking.visible_weights(weights, visible.as_ref()),
+        };
 
         let mask = bind(mask, &shape);
         let visible = Visible::new(mask.as_deref(), dims, &query.device());
@@ -199,11 +222,18 @@ impl Attention {
         let dims = scores.dims();
         let broken_keys = columns_of_heads(memory.broken.clone(), group).expand(dims);
         let scores = scores.mask_fill(broken.expand(dims).bool_or(broken_keys), f32::NAN);
+        let scores = match &self.talking_heads {
+            None => scores,
+            Some(talking) => talking.visible_scores(scores, visible.as_ref()),
+        };
         weigh_visible(&self.alignment, scores, Some(&query), visible, past)
     }
 
     /// Whether the fused kernel gives the same context: a dot product, scaled or not, and softmax.
     fn fused(&self, device: &Device) -> Option<AttendOptions> {
+        if self.talking_heads.is_some() {
+            return None;
+        }
         let AnyAlignment::Softmax(softmax) = &self.alignment else { return None };
         let scale = match &self.score {
             AnyScore::Dot(_) => Some(1.0),

@@ -15,6 +15,7 @@ mod finite;
 pub use any::{AnyMechanism, MechanismConfig};
 pub use attention::{Attention, AttentionConfig, Memory, Reading};
 pub use error::MechanismError;
+pub(crate) use finite::finite_rows;
 
 use crate::Mask;
 use burn::tensor::Tensor;

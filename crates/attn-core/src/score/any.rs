@@ -1,8 +1,10 @@
 //! A score chosen by name.
 
 use super::{
-    Additive, AdditiveConfig, Concat, ConcatConfig, Cosine, CosineConfig, Dot, DotConfig, General,
-    GeneralConfig, ScaledDot, ScaledDotConfig, Score, ScoreError,
+    Additive, AdditiveConfig, Concat, ConcatConfig, Cosine, CosineConfig, Coverage, CoverageConfig,
+    Dot, DotConfig, Gaussian, GaussianConfig, General, GeneralConfig, L2, L2Config, Location,
+    LocationAware, LocationAwareConfig, LocationConfig, ScaledDot, ScaledDotConfig, Score,
+    ScoreError,
 };
 use crate::alignment::Past;
 use burn::module::Module;
@@ -34,6 +36,16 @@ pub enum ScoreConfig {
     Concat(ConcatConfig),
     /// [`Cosine`]
     Cosine(CosineConfig),
+    /// [`Location`]
+    Location(LocationConfig),
+    /// [`LocationAware`]
+    LocationAware(LocationAwareConfig),
+    /// [`L2`]
+    L2(L2Config),
+    /// [`Gaussian`]
+    Gaussian(GaussianConfig),
+    /// [`Coverage`]
+    Coverage(CoverageConfig),
 }
 
 impl ScoreConfig {
@@ -47,6 +59,11 @@ impl ScoreConfig {
             Self::Additive(config) => config.validate(),
             Self::Concat(config) => config.validate(),
             Self::Cosine(config) => config.validate(),
+            Self::Location(config) => config.validate(),
+            Self::LocationAware(config) => config.validate(),
+            Self::L2(config) => config.validate(),
+            Self::Gaussian(config) => config.validate(),
+            Self::Coverage(config) => config.validate(),
         }
     }
 
@@ -62,12 +79,21 @@ impl ScoreConfig {
             Self::Additive(config) => AnyScore::Additive(config.init(device)),
             Self::Concat(config) => AnyScore::Concat(config.init(device)),
             Self::Cosine(config) => AnyScore::Cosine(config.init(device)),
+            Self::Location(config) => AnyScore::Location(config.init(device)),
+            Self::LocationAware(config) => AnyScore::LocationAware(config.init(device)),
+            Self::L2(config) => AnyScore::L2(config.init(device)),
+            Self::Gaussian(config) => AnyScore::Gaussian(config.init(device)),
+            Self::Coverage(config) => AnyScore::Coverage(config.init(device)),
         }
     }
 }
 
 /// Any of the scores, made by [`ScoreConfig`].
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has a handful, and each holds what it has learned"
+)]
 pub enum AnyScore {
     /// `s · h`
     Dot(Dot),
@@ -81,6 +107,16 @@ pub enum AnyScore {
     Concat(Concat),
     /// `cos(s, h) / τ`
     Cosine(Cosine),
+    /// `(W s)_j`
+    Location(Location),
+    /// `w · tanh(W s + V h_j + U (F * α)_j + b)`
+    LocationAware(LocationAware),
+    /// `-|s - h|² / sqrt(d)`
+    L2(L2),
+    /// `-|s - h|² / 2σ²`
+    Gaussian(Gaussian),
+    /// `v · tanh(W_h h_j + W_s s + w_c c_j + b)`
+    Coverage(Coverage),
 }
 
 impl AnyScore {
@@ -92,6 +128,11 @@ impl AnyScore {
             Self::Additive(score) => score,
             Self::Concat(score) => score,
             Self::Cosine(score) => score,
+            Self::Location(score) => score,
+            Self::LocationAware(score) => score,
+            Self::L2(score) => score,
+            Self::Gaussian(score) => score,
+            Self::Coverage(score) => score,
         }
     }
 }
@@ -116,6 +157,7 @@ impl Score for AnyScore {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Convolved;
     use super::*;
 
     #[test]
@@ -127,6 +169,13 @@ mod tests {
             ScoreConfig::Additive(AdditiveConfig::new(3, 5, 7)),
             ScoreConfig::Concat(ConcatConfig::new(3, 5, 7)),
             ScoreConfig::Cosine(CosineConfig::new().with_temperature(0.2)),
+            ScoreConfig::Location(LocationConfig::new(3, 5)),
+            ScoreConfig::LocationAware(
+                LocationAwareConfig::new(3, 5, 7, 2, 9).with_convolved(Convolved::Cumulative),
+            ),
+            ScoreConfig::L2(L2Config::new()),
+            ScoreConfig::Gaussian(GaussianConfig::new().with_bandwidth(0.3).with_learned(true)),
+            ScoreConfig::Coverage(CoverageConfig::new(3, 5, 7)),
         ] {
             let text = serde_json::to_string(&config).unwrap();
             assert_eq!(serde_json::from_str::<ScoreConfig>(&text).unwrap(), config, "{text}");

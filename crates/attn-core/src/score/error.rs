@@ -21,6 +21,14 @@ pub enum ScoreError {
         /// What it was.
         value: f64,
     },
+    /// A convolution kernel that has no middle.
+    #[error("{score} score: kernel must be odd, got {kernel}")]
+    EvenKernel {
+        /// The name of the score.
+        score: &'static str,
+        /// Number of keys that it covers.
+        kernel: usize,
+    },
 }
 
 impl ScoreError {

@@ -8,6 +8,11 @@
 //! | [`Additive`] | `v · tanh(W s + U h)` | Bahdanau et al. 2015, appendix A.1.2 |
 //! | [`Concat`] | `v · tanh(W [s; h])` | Luong et al. 2015, equation 8 |
 //! | [`Cosine`] | `cos(s, h) / τ` | Liu et al. 2022, equation 2 |
+//! | [`Location`] | `(W s)_j` | Luong et al. 2015, section 3.1 |
+//! | [`LocationAware`] | `w · tanh(W s + V h_j + U (F * α)_j + b)` | Chorowski et al. 2015, equations 8–9 |
+//! | [`L2`] | `-\|s - h\|² / sqrt(d)` | Kim et al. 2021, section 3.2 |
+//! | [`Gaussian`] | `-\|s - h\|² / 2σ²` | Nadaraya 1964; Watson 1964 |
+//! | [`Coverage`] | `v · tanh(W_h h_j + W_s s + w_c c_j + b)` | See et al. 2017, equation 11 |
 //!
 //! `s` is a query (a decoder state) and `h` a key (an encoder state). A score is a module, made by
 //! its config; [`ScoreConfig`] chooses one by name, as a file does. [`align`](crate::align) turns
@@ -48,20 +53,32 @@ mod additive;
 mod any;
 mod concat;
 mod cosine;
+mod coverage;
+mod distance;
 mod dot;
 mod error;
+mod gaussian;
 mod general;
 mod groups;
+mod l2;
+mod location;
+mod location_aware;
+mod looking_back;
 mod scaled_dot;
 
 pub use additive::{Additive, AdditiveConfig};
 pub use any::{AnyScore, ScoreConfig};
 pub use concat::{Concat, ConcatConfig};
 pub use cosine::{Cosine, CosineConfig};
+pub use coverage::{Coverage, CoverageConfig};
 pub use dot::{Dot, DotConfig};
 pub use error::ScoreError;
+pub use gaussian::{Gaussian, GaussianConfig};
 pub use general::{General, GeneralConfig};
 pub use groups::grouped;
+pub use l2::{L2, L2Config};
+pub use location::{Location, LocationConfig};
+pub use location_aware::{Convolved, LocationAware, LocationAwareConfig};
 pub use scaled_dot::{ScaledDot, ScaledDotConfig};
 
 use crate::alignment::Past;

@@ -7,6 +7,11 @@
 mod explain;
 mod local;
 mod monotonic;
+mod coverage;
+mod pointer;
+mod pooling;
+mod scores;
 mod softmax;
 mod span;
 mod support;
+mod talking_heads;

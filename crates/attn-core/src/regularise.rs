@@ -1,0 +1,116 @@
+//! Entropy of attention, and a loss of it.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// A weight below this counts as 0, whose part in an entropy is 0: the smallest number whose inverse
+/// f32 holds, which the gradient of its logarithm is.
+const LEAST: f32 = f32::MIN_POSITIVE;
+
+/// Entropy of each row of weights in nats: `H = -Σ_j a_j ln a_j`, with `0 ln 0 = 0`.
+///
+/// Exactly 0 for a query that sees no key. The gradient at a weight of 0, which is infinite, is
+/// taken as 0: a hidden key gets none. Weights below 0, as talking heads have them, count as 0.
+///
+/// # Shapes
+/// - `weights`: `[batch, heads, queries, keys]`
+/// - result: `[batch, heads, queries]`
+pub fn entropy(weights: Tensor<4>) -> Tensor<3> {
+    let none = weights.clone().detach().lower_elem(LEAST);
+    let weights = weights.mask_fill(none.clone(), 0.0);
+    let log = weights.clone().mask_fill(none, 1.0).log();
+    // 0 minus the sum: its negation would be -0 for an empty row.
+    let sum = (weights * log).sum_dim(3);
+    (sum.zeros_like() - sum).squeeze_dim(3)
+}
+
+/// What an [`EntropyRegulariser`] teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntropyGoal {
+    /// To look at many keys, against attention that fits on few of them: entropy-based attention
+    /// regularisation (Attanasio et al. 2022), which is the confidence penalty of Pereyra et al.
+    /// (2017) on attention instead of outputs.
+    Spread,
+    /// To look at few keys (Zhang et al. 2019, "Attention with sparsity regularization", its
+    /// minimum-entropy term).
+    Focus,
+}
+
+/// A loss on the mean entropy of attention: `-strength · H` to spread, `strength · H` to focus.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntropyRegulariser {
+    /// What it teaches.
+    pub goal: EntropyGoal,
+    /// Its factor in the loss.
+    pub strength: f64,
+}
+
+/// A regulariser that cannot be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("entropy regulariser: strength must be at least 0 and finite, got {strength}")]
+pub struct RegulariserError {
+    /// What it was.
+    pub strength: f64,
+}
+
+impl EntropyRegulariser {
+    /// A loss of this strength.
+    pub fn new(goal: EntropyGoal, strength: f64) -> Self {
+        Self { goal, strength }
+    }
+
+    /// # Errors
+    /// If the strength is negative or not finite: the goal says the sign.
+    pub fn validate(&self) -> Result<(), RegulariserError> {
+        let strength = self.strength;
+        if strength.is_finite() && strength >= 0.0 {
+            Ok(())
+        } else {
+            Err(RegulariserError { strength })
+        }
+    }
+
+    /// The loss: the mean over all queries of all heads that see a key, 0 if none does.
+    ///
+    /// # Shapes
+    /// - `weights`: `[batch, heads, queries, keys]`
+    /// - result: `[1]`
+    ///
+    /// # Panics
+    /// With the message of [`validate`](Self::validate) if that refuses.
+    pub fn loss(&self, weights: Tensor<4>) -> Tensor<1> {
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
+        let seeing = weights.clone().detach().not_equal_elem(0.0).any_dim(3).int().float();
+        let share = seeing.sum().cast(weights.dtype()).clamp_min(1.0).recip();
+        let sign = match self.goal {
+            EntropyGoal::Spread => -1.0,
+            EntropyGoal::Focus => 1.0,
+        };
+        entropy(weights).sum() * share * (sign * self.strength)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    #[should_panic(
+        expected = "entropy regulariser: strength must be at least 0 and finite, got -1"
+    )]
+    fn the_goal_says_the_sign() {
+        let weights = Tensor::ones([1, 2, 3, 5], &Device::flex());
+        EntropyRegulariser::new(EntropyGoal::Focus, -1.0).loss(weights);
+    }
+
+    #[test]
+    fn it_reads_back() {
+        let text = r#"{"goal":"spread","strength":0.01}"#;
+        let regulariser = EntropyRegulariser::new(EntropyGoal::Spread, 0.01);
+        assert_eq!(serde_json::from_str::<EntropyRegulariser>(text).unwrap(), regulariser);
+        assert_eq!(serde_json::to_string(&regulariser).unwrap(), text);
+    }
+}

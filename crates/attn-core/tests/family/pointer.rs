@@ -1,0 +1,201 @@
+//! Pointer-generator.
+
+use super::support::{Sample, assert_close, check_module_gradients, devices, values, weights_of};
+use attn_core::pointer::{IMPOSSIBLE, PointerGeneratorConfig, Source, mixture};
+use burn::tensor::{Device, Int, Tensor};
+
+const BATCH: usize = 2;
+const STEPS: usize = 3;
+const KEYS: usize = 5;
+const VOCABULARY: usize = 7;
+const EXTENDED: usize = 9;
+/// Widths of context, state and input.
+const WIDTHS: [usize; 3] = [4, 6, 8];
+
+/// Repeated words, words that the vocabulary lacks, and padding in the second row.
+const IDS: [[i64; KEYS]; BATCH] = [[3, 8, 3, 0, 8], [7, 6, 2, 0, 0]];
+const LENGTHS: [usize; BATCH] = [5, 3];
+
+fn ids(device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(IDS, device)
+}
+
+/// `[1, batch, steps, keys]`: rows that sum to 1, with 0 for padding.
+fn weights() -> Sample {
+    let raw = Sample::random([1, BATCH, STEPS, KEYS], 1);
+    let mut data = Vec::new();
+    for (b, row) in raw.data.chunks(KEYS).enumerate().map(|(n, row)| (n / STEPS, row)) {
+        let exp = |j: usize| if j < LENGTHS[b] { row[j].exp() } else { 0.0 };
+        let sum: f64 = (0..KEYS).map(exp).sum();
+        data.extend((0..KEYS).map(|j| f64::from((exp(j) / sum) as f32)));
+    }
+    Sample { data, ..raw }
+}
+
+fn logits() -> Sample {
+    Sample::random([1, BATCH, STEPS, VOCABULARY], 2).scaled(3.0)
+}
+
+fn parts() -> [Sample; 3] {
+    [0, 1, 2].map(|n| Sample::random([1, BATCH, STEPS, WIDTHS[n]], 3 + n as u64))
+}
+
+fn tensor(sample: &Sample, device: &Device) -> Tensor<3> {
+    sample.f32(device).squeeze_dim(0)
+}
+
+/// See et al. (2017), equations 8–9, plainly: probabilities of all words.
+fn probabilities(gates: &[f64], logits: &Sample, weights: &Sample) -> Vec<f64> {
+    let mut found = Vec::new();
+    for (b, ids) in IDS.iter().enumerate() {
+        for t in 0..STEPS {
+            let generate = 1.0 / (1.0 + (-gates[b * STEPS + t]).exp());
+            let row = logits.row(0, b, t);
+            let sum: f64 = row.iter().map(|x| x.exp()).sum();
+            found.extend((0..EXTENDED).map(|word| {
+                let known = row.get(word).map_or(0.0, |x| x.exp() / sum);
+                let copied: f64 = (0..KEYS)
+                    .filter(|&j| ids[j] == word as i64)
+                    .map(|j| weights.row(0, b, t)[j])
+                    .sum();
+                generate * known + (1.0 - generate) * copied
+            }));
+        }
+    }
+    found
+}
+
+#[test]
+fn it_is_its_equation_and_sums_to_one() {
+    for device in devices() {
+        let pointer = PointerGeneratorConfig::new(WIDTHS[0], WIDTHS[1], WIDTHS[2]).init(&device);
+        let numbers = weights_of(&pointer, None);
+        let samples = parts();
+        let gates: Vec<f64> = (0..BATCH * STEPS)
+            .map(|row| {
+                let (b, t) = (row / STEPS, row % STEPS);
+                let all = samples.iter().flat_map(|sample| sample.row(0, b, t));
+                let dot: f64 = all.zip(&numbers).map(|(x, w)| x * w).sum();
+                dot + numbers[WIDTHS.iter().sum::<usize>()]
+            })
+            .collect();
+        let [context, state, input] = samples.map(|sample| tensor(&sample, &device));
+        let source = Source::new(ids(&device), EXTENDED).unwrap();
+        let (logits, weights) = (logits(), weights());
+        let found = pointer.forward(
+            context,
+            state,
+            input,
+            tensor(&logits, &device),
+            tensor(&weights, &device),
+            &source,
+        );
+        assert_eq!(found.log_probs.dims(), [BATCH, STEPS, EXTENDED]);
+        let expected = probabilities(&gates, &logits, &weights);
+        let log_probs = values(&found.log_probs);
+        let probs: Vec<f64> = log_probs.iter().map(|x| x.exp()).collect();
+        // Logarithms below 10, good to a few roundings, and their exponentials.
+        assert_close("probabilities", &probs, &expected, 1e-5);
+        for row in probs.chunks(EXTENDED) {
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5, "sum of {row:?}");
+        }
+        // Word 8 is not in the source of the second row, and cannot be generated.
+        assert_eq!(expected[EXTENDED * STEPS + 8], 0.0);
+        assert_eq!(log_probs[EXTENDED * STEPS + 8], f64::from(IMPOSSIBLE));
+        let generate: Vec<f64> = gates.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+        assert_close("p_gen", &values(&found.generate), &generate, 1e-6);
+    }
+}
+
+#[test]
+fn it_has_its_gradients() {
+    let [context, state, input] = parts();
+    // The ids may be where there is no autodiff.
+    for plain in [true, false] {
+        check_module_gradients(
+            "pointer",
+            |device| PointerGeneratorConfig::new(WIDTHS[0], WIDTHS[1], WIDTHS[2]).init(device),
+            &[context.clone(), state.clone(), input.clone(), logits(), visible(&weights())],
+            // Logarithms of numbers above 1e-3, whose third derivative, times step² = 1e-10, is
+            // relative to the gradient below 1e-4 · 1e6 · 1e-10.
+            1e-6,
+            |pointer, inputs| {
+                let device = inputs[0].device();
+                let device = if plain { device.without_autodiff() } else { device };
+                let source = Source::new(ids(&device), EXTENDED).unwrap();
+                let [context, state, input, logits, weights] =
+                    [0, 1, 2, 3, 4].map(|n| inputs[n].clone().squeeze_dim::<3>(0));
+                let pointed = pointer.forward(context, state, input, logits, weights, &source);
+                pointed.log_probs.unsqueeze::<4>()
+            },
+        );
+    }
+}
+
+/// Weights without zeros, at which a copied probability appears out of nothing.
+fn visible(weights: &Sample) -> Sample {
+    Sample::from_fn(weights.dims, |n| weights.data[n].max(0.05))
+}
+
+/// A loss of any word, however improbable, is finite, and so is its gradient.
+#[test]
+fn extremes_have_losses_and_gradients() {
+    for device in devices() {
+        let device = device.autodiff();
+        let source = Source::new(ids(&device), EXTENDED).unwrap();
+        for gate in [-200.0, 0.0, 200.0] {
+            let gate = Tensor::<2>::full([BATCH, STEPS], gate, &device).require_grad();
+            let logits = tensor(&logits(), &device) * 100.0;
+            let logits = logits.detach().require_grad();
+            let weights = tensor(&weights(), &device).require_grad();
+            let found = mixture(gate.clone(), logits.clone(), weights.clone(), &source);
+            assert!(values(&found).iter().all(|x| x.is_finite() && *x <= 1e-6));
+            let gradients = found.sum().backward();
+            for gradient in [
+                values(&gate.grad(&gradients).unwrap()),
+                values(&logits.grad(&gradients).unwrap()),
+                values(&weights.grad(&gradients).unwrap()),
+            ] {
+                assert!(gradient.iter().all(|x| x.is_finite()), "{gradient:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_words_to_look_at_what_is_left_is_to_generate() {
+    for device in devices() {
+        let source = Source::new(ids(&device), EXTENDED).unwrap();
+        let gate = Tensor::zeros([BATCH, STEPS], &device);
+        let weights = Tensor::zeros([BATCH, STEPS, KEYS], &device);
+        let found = mixture(gate, tensor(&logits(), &device), weights, &source);
+        let sums = values(&found.exp().sum_dim(2));
+        assert_close("sums", &sums, &[0.5; BATCH * STEPS], 1e-6);
+    }
+}
+
+/// Without words that it lacks, the extended vocabulary is the vocabulary.
+#[test]
+fn nothing_need_be_extended() {
+    for device in devices() {
+        let ids = Tensor::from_data([[3, 6, 3, 0, 5], [6, 2, 0, 0, 0]], &device);
+        let source = Source::new(ids, VOCABULARY).unwrap();
+        assert_eq!(source.extended(), VOCABULARY);
+        let gate = Tensor::ones([BATCH, STEPS], &device);
+        let (logits, weights) = (tensor(&logits(), &device), tensor(&weights(), &device));
+        let sums = values(&mixture(gate, logits, weights, &source).exp().sum_dim(2));
+        assert_close("sums", &sums, &[1.0; BATCH * STEPS], 1e-5);
+    }
+}
+
+#[test]
+fn a_beam_may_reorder_its_rows() {
+    for device in devices() {
+        let source = Source::new(ids(&device), EXTENDED).unwrap();
+        let weights = tensor(&weights(), &device);
+        let rows = Tensor::from_data([1, 0, 1], &device);
+        let whole = source.copy(weights.clone()).select(0, rows.clone());
+        let reordered = source.select_rows(&rows).copy(weights.select(0, rows));
+        assert_eq!(values(&reordered), values(&whole));
+    }
+}
