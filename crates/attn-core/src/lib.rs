@@ -6,6 +6,7 @@ mod attend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dropout;
+pub mod graph;
 pub mod mask;
 pub mod mechanism;
 mod options;

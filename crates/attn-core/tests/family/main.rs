@@ -4,5 +4,6 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod graph;
 mod softmax;
 mod support;
