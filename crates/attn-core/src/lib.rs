@@ -12,6 +12,8 @@ pub mod mechanism;
 mod options;
 pub mod random;
 pub mod score;
+mod sigmoid;
+pub mod spatial;
 
 pub use align::align;
 pub use alignment::Alignment;

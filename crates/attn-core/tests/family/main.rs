@@ -4,6 +4,8 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod channels;
+mod glimpse;
 mod graph;
 mod softmax;
 mod support;
