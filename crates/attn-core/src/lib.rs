@@ -14,6 +14,7 @@ pub mod random;
 pub mod score;
 mod sigmoid;
 pub mod spatial;
+pub mod tape;
 
 pub use align::align;
 pub use alignment::Alignment;

@@ -9,3 +9,4 @@ mod glimpse;
 mod graph;
 mod softmax;
 mod support;
+mod tape;
