@@ -17,7 +17,7 @@ pub struct EdgeList {
 }
 
 impl EdgeList {
-    /// Edges among `nodes` nodes; there may be none of either.
+    /// Edges among `nodes` nodes; there may be no edge.
     ///
     /// # Errors
     /// If there are not as many targets as sources, or an end is not one of the nodes.

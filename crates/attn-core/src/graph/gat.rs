@@ -138,7 +138,7 @@ impl Gat {
     /// - result: `[nodes, heads · d_head]`, or `[nodes, d_head]` where heads are averaged
     ///
     /// # Panics
-    /// If the features are not of the graph's nodes, or not `d_input` wide.
+    /// If the features are not of the graph's nodes, not `d_input` wide, or there is no node.
     pub fn forward(&self, features: Tensor<2>, graph: &Graph) -> Tensor<2> {
         self.forward_with_weights(features, graph).features
     }

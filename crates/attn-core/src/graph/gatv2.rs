@@ -128,7 +128,7 @@ impl GatV2 {
     /// - result: `[nodes, heads · d_head]`, or `[nodes, d_head]` where heads are averaged
     ///
     /// # Panics
-    /// If the features are not of the graph's nodes, or not `d_input` wide.
+    /// If the features are not of the graph's nodes, not `d_input` wide, or there is no node.
     pub fn forward(&self, features: Tensor<2>, graph: &Graph) -> Tensor<2> {
         self.forward_with_weights(features, graph).features
     }
@@ -176,5 +176,13 @@ mod tests {
         let device = Device::flex();
         let graph = EdgeList::new(vec![0], vec![1], 2).unwrap().to_device(&device);
         GatV2Config::new(4, 5, 2).init(&device).forward(Tensor::ones([2, 3], &device), &graph);
+    }
+
+    #[test]
+    #[should_panic(expected = "gatv2: a graph without any node")]
+    fn there_is_a_node() {
+        let device = Device::flex();
+        let graph = EdgeList::new(vec![], vec![], 0).unwrap().to_device(&device);
+        GatV2Config::new(4, 5, 2).init(&device).forward(Tensor::ones([0, 4], &device), &graph);
     }
 }

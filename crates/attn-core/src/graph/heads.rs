@@ -49,6 +49,7 @@ pub(super) fn check_slope(mechanism: &'static str, value: f64) -> Result<(), Mec
 /// The check that each layer makes of its features.
 #[track_caller]
 pub(super) fn assert_features(layer: &str, features: &Tensor<2>, graph: &Graph, d_input: usize) {
+    assert!(graph.nodes() > 0, "{layer}: a graph without any node");
     assert_eq!(
         features.dims(),
         [graph.nodes(), d_input],

@@ -90,14 +90,11 @@ fn it_writes_as_its_equation() {
     for b in 0..BATCH {
         let (filters_y, filters_x, intensity) = window(chosen().row(0, 0, b));
         for c in 0..CHANNELS {
-            for y in 0..HEIGHT {
-                for x in 0..WIDTH {
-                    let cell = |j: usize, i: usize| {
-                        filters_y[j][y] * patch.row(b, c, j)[i] * filters_x[i][x]
-                    };
-                    let sum: f64 = (0..SIZE).flat_map(|j| (0..SIZE).map(move |i| cell(j, i))).sum();
-                    expected.push(sum / intensity);
-                }
+            for (y, x) in (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (y, x))) {
+                let cell =
+                    |j: usize, i: usize| filters_y[j][y] * patch.row(b, c, j)[i] * filters_x[i][x];
+                let sum: f64 = (0..SIZE).flat_map(|j| (0..SIZE).map(move |i| cell(j, i))).sum();
+                expected.push(sum / intensity);
             }
         }
     }

@@ -203,12 +203,12 @@ fn gradients_are_those_of_differences() {
     for dropout in [0.0, 0.4] {
         let config = GatConfig::new(D_INPUT, D_HEAD, HEADS).with_dropout(dropout);
         let init = |device: &Device| with_weights(config.init(device), 22);
-        check_module_gradients("gat", init, &[x.clone()], 1e-7, run);
+        check_module_gradients("gat", init, std::slice::from_ref(&x), 1e-7, run);
         let config = GatV2Config::new(D_INPUT, D_HEAD, HEADS)
             .with_dropout(dropout)
             .with_combine(CombineHeads::Mean);
         let init = |device: &Device| with_weights(config.init(device), 22);
-        check_module_gradients("gatv2", init, &[x.clone()], 1e-7, run);
+        check_module_gradients("gatv2", init, std::slice::from_ref(&x), 1e-7, run);
     }
 }
 
@@ -369,7 +369,7 @@ fn no_segment_overflows_or_vanishes() {
         let segments = Segments::new(&ids, 10, &device).unwrap();
         for largest in 0..9 {
             // Segments are far from each other and far from 0; one element leads its segment.
-            let mut position = vec![0; 10];
+            let mut position = [0; 10];
             let scores: Vec<f32> = ids
                 .iter()
                 .map(|&id| {

@@ -108,7 +108,7 @@ fn gradients_are_those_of_differences() {
     // Smooth; four steps of gates multiply derivatives of about 1. A small cell, for each weight is
     // moved twice.
     let init = |device: &Device| {
-        with_weights(TapeCellConfig::new(D_INPUT, 1).with_d_attention(2).init(device), 21)
+        with_weights(TapeCellConfig::new(D_INPUT, 2).with_d_attention(4).init(device), 21)
     };
     let input = Sample::random([1, BATCH, 4, D_INPUT], 2).scaled(2.0);
     for lengths in [[4, 4], [4, 2], [0, 3]] {

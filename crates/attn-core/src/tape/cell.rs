@@ -1,35 +1,13 @@
-//! Attention within a sequence, over a tape of all states so far: the LSTMN.
-//!
-//! | type | equation | time and memory | paper |
-//! |---|---|---|---|
-//! | [`TapeCell`] | `a_i = v · tanh(W_h h_i + W_x x_t + W_h̃ h̃_{t−1})`, then an LSTM from `Σ s_i (h_i, c_i)` | steps² · width | Cheng et al. 2016, section 3.2 |
-//!
-//! ```
-//! use attn_core::tape::{Tape, TapeCellConfig};
-//! use burn::tensor::{Device, Tensor};
-//!
-//! let device = Device::default();
-//! let [batch, steps, d_input, d_hidden] = [2, 5, 3, 4];
-//! let cell = TapeCellConfig::new(d_input, d_hidden).init(&device);
-//! let input = Tensor::ones([batch, steps, d_input], &device);
-//!
-//! // Of the second sequence, only three steps are real.
-//! let mut tape = Tape::padded([5, 3]);
-//! let read = cell.forward_with_weights(input, &mut tape);
-//! assert_eq!(read.hidden.dims(), [batch, steps, d_hidden]);
-//! assert_eq!(read.weights.dims(), [batch, steps, steps]);
-//!
-//! // The tape goes on where it ended; here with a step behind the end of both.
-//! let hidden = cell.step(Tensor::ones([batch, d_input], &device), &mut tape);
-//! assert_eq!(hidden.into_data(), Tensor::<2>::zeros([batch, d_hidden], &device).into_data());
-//! ```
+//! The cell of the LSTMN.
 
+use super::Tape;
+use super::written::Written;
 use crate::mechanism::MechanismError;
 use crate::sigmoid::sigmoid;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`TapeCell`].
@@ -87,106 +65,6 @@ impl TapeCellConfig {
             gates_input,
             gates_summary: linear(d_hidden, 4 * d_hidden),
         }
-    }
-}
-
-/// What a [`TapeCell`] has written so far: all hidden states and memories of a batch.
-///
-/// A batch may be padded at the end: the tape then knows the lengths, and counts its steps. A step
-/// behind the end of a sequence takes a place on the tape, so that the batch stays a tensor, but
-/// what it holds is 0, no weight is on it, and the sequence is left as it was.
-#[derive(Clone, Debug, Default)]
-pub struct Tape {
-    lengths: Option<Vec<usize>>,
-    steps: usize,
-    written: Option<Written>,
-}
-
-/// A tape that is not empty, for not all devices have empty tensors.
-#[derive(Clone, Debug)]
-struct Written {
-    /// `h_1 …`, `[batch, steps, d_hidden]`
-    hidden: Tensor<3>,
-    /// `c_1 …`, `[batch, steps, d_hidden]`
-    memory: Tensor<3>,
-    /// `W_h h_1 …`, `[batch, steps, d_attention]`
-    projected: Tensor<3>,
-    /// `h̃` of the last step, `[batch, d_hidden]`
-    summary: Tensor<2>,
-}
-
-impl Tape {
-    /// Nothing yet, of a batch all of whose steps are real.
-    pub fn start() -> Self {
-        Self::default()
-    }
-
-    /// Nothing yet, of a batch whose sequences end after so many steps.
-    pub fn padded(lengths: impl Into<Vec<usize>>) -> Self {
-        Self { lengths: Some(lengths.into()), ..Self::default() }
-    }
-
-    /// Number of steps so far, the padded ones too.
-    pub fn steps(&self) -> usize {
-        self.steps
-    }
-
-    /// `h_1 …`, `[batch, steps, d_hidden]`; none at the start.
-    pub fn hidden(&self) -> Option<Tensor<3>> {
-        self.written.as_ref().map(|written| written.hidden.clone())
-    }
-
-    /// `c_1 …`, `[batch, steps, d_hidden]`; none at the start.
-    pub fn memory(&self) -> Option<Tensor<3>> {
-        self.written.as_ref().map(|written| written.memory.clone())
-    }
-
-    /// The tape without its past gradients, for truncated backpropagation.
-    pub fn detach(self) -> Self {
-        let written = self.written.map(|written| Written {
-            hidden: written.hidden.detach(),
-            memory: written.memory.detach(),
-            projected: written.projected.detach(),
-            summary: written.summary.detach(),
-        });
-        Self { written, ..self }
-    }
-
-    /// Which sequences have ended before each of the next steps, `[batch, steps]`; none where none
-    /// has.
-    fn ended(&self, steps: usize, device: &Device) -> Option<Tensor<2, Bool>> {
-        let lengths = self.lengths.as_ref()?;
-        if lengths.iter().all(|&length| self.steps + steps <= length) {
-            return None;
-        }
-        let next = self.steps..self.steps + steps;
-        let ended: Vec<bool> = lengths
-            .iter()
-            .flat_map(|&length| next.clone().map(move |step| step >= length))
-            .collect();
-        let device = device.clone().without_autodiff();
-        Some(Tensor::from_data(TensorData::new(ended, [lengths.len(), steps]), &device))
-    }
-
-    fn write(
-        &mut self,
-        hidden: Tensor<2>,
-        memory: Tensor<2>,
-        projected: Tensor<2>,
-        summary: Tensor<2>,
-    ) {
-        let [hidden, memory, projected] =
-            [hidden, memory, projected].map(|row| row.unsqueeze_dim::<3>(1));
-        self.steps += 1;
-        self.written = Some(match self.written.take() {
-            None => Written { hidden, memory, projected, summary },
-            Some(tape) => Written {
-                hidden: Tensor::cat(vec![tape.hidden, hidden], 1),
-                memory: Tensor::cat(vec![tape.memory, memory], 1),
-                projected: Tensor::cat(vec![tape.projected, projected], 1),
-                summary,
-            },
-        });
     }
 }
 
