@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod coverage;
 mod dropout;
 pub mod explain;
+pub mod graph;
 pub mod mask;
 pub mod mechanism;
 mod options;
@@ -16,7 +17,10 @@ pub mod pooling;
 pub mod random;
 pub mod regularise;
 pub mod score;
+mod sigmoid;
+pub mod spatial;
 pub mod talking_heads;
+pub mod tape;
 
 pub use align::align;
 pub use alignment::Alignment;

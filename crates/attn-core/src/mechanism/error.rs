@@ -32,6 +32,18 @@ pub enum MechanismError {
         /// What it was.
         value: f64,
     },
+    /// A size that does not split into equal parts.
+    #[error("{mechanism}: {field} = {size} does not split evenly into {into}")]
+    Uneven {
+        /// The name of the mechanism.
+        mechanism: &'static str,
+        /// The field of its config.
+        field: &'static str,
+        /// What it was.
+        size: usize,
+        /// The number of parts.
+        into: usize,
+    },
 }
 
 impl MechanismError {

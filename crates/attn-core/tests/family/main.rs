@@ -4,10 +4,13 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod channels;
+mod coverage;
 mod explain;
+mod glimpse;
+mod graph;
 mod local;
 mod monotonic;
-mod coverage;
 mod pointer;
 mod pooling;
 mod scores;
@@ -15,3 +18,4 @@ mod softmax;
 mod span;
 mod support;
 mod talking_heads;
+mod tape;

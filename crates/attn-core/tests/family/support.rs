@@ -111,6 +111,24 @@ pub fn in_f64<M: Module>(module: M) -> M {
     module.map(&mut Widen)
 }
 
+/// The module with weights in `[-1, 1)` that are the same in every run, so that none of them is at a
+/// kink one time in a thousand.
+pub fn with_weights<M: Module>(module: M, seed: u64) -> M {
+    struct Fill(StdRng);
+    impl ModuleMapper for Fill {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| {
+                let (dims, options) = (tensor.dims(), (&tensor.device(), tensor.dtype()));
+                let count = dims.iter().product();
+                let data: Vec<f32> = (0..count).map(|_| self.0.random_range(-1.0..1.0)).collect();
+                let filled = Tensor::from_data(TensorData::new(data, dims), options);
+                if tensor.is_require_grad() { filled.require_grad() } else { filled }
+            })
+        }
+    }
+    module.map(&mut Fill(StdRng::seed_from_u64(seed)))
+}
+
 /// The weights of a module, or their gradients, row-major in the order of its fields.
 pub fn weights_of(module: &impl Module, gradients: Option<&Gradients>) -> Vec<f64> {
     struct Read<'a> {
