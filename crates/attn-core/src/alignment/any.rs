@@ -1,6 +1,10 @@
 //! An alignment chosen by name.
 
 use super::{Aligned, Alignment, AlignmentError, Scores, Softmax, SoftmaxConfig};
+use super::{
+    Entmax, EntmaxConfig, GumbelSoftmax, GumbelSoftmaxConfig, Hard, HardConfig, Sigmoid,
+    SigmoidConfig, Sparsemax, SparsemaxConfig, TopK, TopKConfig,
+};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,18 @@ use serde::{Deserialize, Serialize};
 pub enum AlignmentConfig {
     /// [`Softmax`]
     Softmax(SoftmaxConfig),
+    /// [`Sparsemax`]
+    Sparsemax(SparsemaxConfig),
+    /// [`Entmax`]
+    Entmax(EntmaxConfig),
+    /// [`Sigmoid`]
+    Sigmoid(SigmoidConfig),
+    /// [`TopK`]
+    TopK(TopKConfig),
+    /// [`Hard`]
+    Hard(HardConfig),
+    /// [`GumbelSoftmax`]
+    GumbelSoftmax(GumbelSoftmaxConfig),
 }
 
 impl Default for AlignmentConfig {
@@ -33,6 +49,12 @@ impl AlignmentConfig {
     pub fn validate(&self) -> Result<(), AlignmentError> {
         match self {
             Self::Softmax(config) => config.validate(),
+            Self::Sparsemax(config) => config.validate(),
+            Self::Entmax(config) => config.validate(),
+            Self::Sigmoid(config) => config.validate(),
+            Self::TopK(config) => config.validate(),
+            Self::Hard(config) => config.validate(),
+            Self::GumbelSoftmax(config) => config.validate(),
         }
     }
 
@@ -43,6 +65,12 @@ impl AlignmentConfig {
     pub fn init(&self, device: &Device) -> AnyAlignment {
         match self {
             Self::Softmax(config) => AnyAlignment::Softmax(config.init(device)),
+            Self::Sparsemax(config) => AnyAlignment::Sparsemax(config.init(device)),
+            Self::Entmax(config) => AnyAlignment::Entmax(config.init(device)),
+            Self::Sigmoid(config) => AnyAlignment::Sigmoid(config.init(device)),
+            Self::TopK(config) => AnyAlignment::TopK(config.init(device)),
+            Self::Hard(config) => AnyAlignment::Hard(config.init(device)),
+            Self::GumbelSoftmax(config) => AnyAlignment::GumbelSoftmax(config.init(device)),
         }
     }
 }
@@ -52,12 +80,30 @@ impl AlignmentConfig {
 pub enum AnyAlignment {
     /// `exp(s_j) / Σ exp(s_l)`
     Softmax(Softmax),
+    /// `max(0, s_j - τ)`
+    Sparsemax(Sparsemax),
+    /// `max(0, (α - 1) s_j - τ)^(1 / (α - 1))`
+    Entmax(Entmax),
+    /// `σ(s_j + b)`
+    Sigmoid(Sigmoid),
+    /// Softmax over the `k` largest scores.
+    TopK(TopK),
+    /// One key, drawn from the softmax.
+    Hard(Hard),
+    /// One key, drawn from the softmax, with a gradient.
+    GumbelSoftmax(GumbelSoftmax),
 }
 
 impl Alignment for AnyAlignment {
     fn align(&self, scores: &Scores<'_>) -> Aligned {
         match self {
             Self::Softmax(alignment) => alignment.align(scores),
+            Self::Sparsemax(alignment) => alignment.align(scores),
+            Self::Entmax(alignment) => alignment.align(scores),
+            Self::Sigmoid(alignment) => alignment.align(scores),
+            Self::TopK(alignment) => alignment.align(scores),
+            Self::Hard(alignment) => alignment.align(scores),
+            Self::GumbelSoftmax(alignment) => alignment.align(scores),
         }
     }
 }

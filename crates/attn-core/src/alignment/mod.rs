@@ -3,6 +3,12 @@
 //! | alignment | equation | paper |
 //! |---|---|---|
 //! | [`Softmax`] | `exp(s_j) / Σ exp(s_l)`, with a sink `exp(s_j) / (exp(z) + Σ exp(s_l))` | Bahdanau et al. 2015; Miller 2023 |
+//! | [`Sparsemax`] | `max(0, s_j - τ)` that sum to 1 | Martins & Astudillo 2016 |
+//! | [`Entmax`] | `max(0, (α - 1) s_j - τ)^(1 / (α - 1))` that sum to 1 | Peters et al. 2019; learned α: Correia et al. 2019 |
+//! | [`Sigmoid`] | `σ(s_j + b)` | Ramapuram et al. 2024 |
+//! | [`TopK`] | softmax over the `k` largest scores | Zhao et al. 2019; Gupta et al. 2021 |
+//! | [`Hard`] | 1 for one key, drawn from the softmax; learns by [`Reinforce`] | Xu et al. 2015 |
+//! | [`GumbelSoftmax`] | 1 for one key, drawn from the softmax; gradient of `softmax((s + n) / τ)` | Jang et al. 2017; Maddison et al. 2017 |
 //!
 //! An alignment is a module, made by its config; [`AlignmentConfig`] chooses one by name, as a file
 //! does. [`Attention`](crate::mechanism::Attention) puts a score and an alignment together;
@@ -14,17 +20,32 @@
 //! gradient; a query with a visible score that is not finite has weights that are NaN.
 
 mod any;
+mod entmax;
 mod error;
+mod gumbel;
+mod hard;
 mod past;
+mod reinforce;
 mod scores;
+mod sigmoid;
+mod simplex;
 mod softmax;
+mod sparsemax;
+mod top_k;
 mod weigh;
 
 pub use any::{AlignmentConfig, AnyAlignment};
+pub use entmax::{Entmax, EntmaxAlpha, EntmaxConfig};
 pub use error::AlignmentError;
+pub use gumbel::{GumbelSoftmax, GumbelSoftmaxConfig};
+pub use hard::{Hard, HardConfig};
 pub use past::Past;
+pub use reinforce::Reinforce;
 pub use scores::Scores;
+pub use sigmoid::{Sigmoid, SigmoidBias, SigmoidConfig};
 pub use softmax::{SinkConfig, Softmax, SoftmaxConfig};
+pub use sparsemax::{Sparsemax, SparsemaxConfig};
+pub use top_k::{TopK, TopKConfig};
 pub use weigh::weigh;
 pub(crate) use weigh::weigh_visible;
 

@@ -4,5 +4,7 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod hard;
 mod softmax;
+mod sparse;
 mod support;
