@@ -70,8 +70,9 @@ impl GumbelSoftmaxConfig {
 ///
 /// Draws on tensors that autodiff follows, with one seed of this thread's
 /// [`random`](crate::random) stream for each call and noise that is a function of seed, batch, head,
-/// query and key. On other tensors, or where it is frozen, it chooses the most probable key, the
-/// first of equals.
+/// query and key; other noise where a sequence is read in other parts. On other tensors, or where it
+/// is frozen, it chooses the most probable key, the first of equals. Time and memory of queries ×
+/// keys; the noise is made on the CPU.
 #[derive(Module, Debug)]
 pub struct GumbelSoftmax {
     temperature: f64,

@@ -42,8 +42,12 @@ impl HardConfig {
 ///
 /// Draws on tensors that autodiff follows, with one seed of this thread's
 /// [`random`](crate::random) stream for each call and numbers that are a function of seed, batch,
-/// head and query. On other tensors, or where it is frozen, it chooses the most probable key, the
-/// first of equals, and nothing is drawn.
+/// head and query: the same keys on every backend, but where rounding decides; others where a
+/// sequence is read in other parts. On other tensors, or where it is frozen, it chooses the most
+/// probable key, the first of equals, and nothing is drawn.
+///
+/// The paper also replaces the draws by the probabilities for half of its images; this does not.
+/// Time and memory of queries × keys.
 #[derive(Module, Debug)]
 pub struct Hard {
     training: Param<Flag>,

@@ -18,7 +18,7 @@ fn entmax(alpha: f64) -> EntmaxConfig {
 }
 
 /// `[batch, heads, queries, keys]` where every score is moved: each difference costs two passes.
-const FEW: [usize; 4] = [1, 4, 2, 5];
+const FEW: [usize; 4] = [1, 2, 3, 5];
 
 /// An entmax with these logits of α.
 fn learned(logits: &[f64], device: &Device, dtype: DType) -> Entmax {
@@ -173,14 +173,15 @@ fn they_have_their_gradients() {
     let causal = Mask::causal();
     let check = |name: &str, config: AlignmentConfig| {
         // Differences of numbers of order 1 over 2e-5 are good to 1e-10, and to the square of the
-        // step times a third derivative, which near the edge of a support may be some hundreds.
+        // step, 1e-10, times a third derivative, which grows without bound towards the edge of a
+        // support: these scores keep away from it.
         let init = |device: &Device| config.init(device);
         check_module_gradients(name, init, &scores, 1e-6, |alignment, inputs| {
             weights(alignment, inputs[0].clone(), &causal)
         });
     };
     check("sparsemax", AlignmentConfig::Sparsemax(SparsemaxConfig::new()));
-    for alpha in [1.0, 1.05, 1.5, 1.8, 2.0, 2.5] {
+    for alpha in [1.05, 1.5, 1.8, 2.0, 2.5] {
         check(&format!("{alpha}-entmax"), AlignmentConfig::Entmax(entmax(alpha)));
     }
     for bias in [SigmoidBias::Keys, SigmoidBias::Visible, SigmoidBias::Fixed(0.5)] {
@@ -193,7 +194,7 @@ fn they_have_their_gradients() {
 /// From an α next to 1, where the two halves of the paper's formula cancel, to one next to 2.
 #[test]
 fn entmax_has_its_gradient_in_alpha() {
-    for logits in [[-14.0, -5.0, -1.0, 0.0], [0.5, 2.0, 5.0, 30.0]] {
+    for logits in [[-14.0, 0.5], [-5.0, 30.0], [-1.0, 3.0]] {
         check_module_gradients(
             "learned entmax",
             |device| learned(&logits, device, DType::F64),
