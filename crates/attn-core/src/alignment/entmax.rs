@@ -27,7 +27,7 @@ pub enum EntmaxAlpha {
     /// and is cut where f32 ends.
     Fixed(f64),
     /// `1 + σ(a)`, between softmax and sparsemax, with a learned `a` for each of so many heads, at
-    /// first 0: an α of 1.5 (Correia et al. 2019, section 4).
+    /// first 0: an α of 1.5 (Correia et al. 2019).
     Learned(usize),
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How much of the baseline stays (Xu et al. 2015, section 4.1).
 const DECAY: f64 = 0.9;
 
-/// The learning rule of hard attention, Xu et al. (2015), section 4.1, last equation: REINFORCE with
-/// a moving average of rewards as the baseline, and an entropy term,
+/// The learning rule of hard attention, Xu et al. (2015), section 4.1: REINFORCE with a moving
+/// average of rewards as the baseline, and an entropy term,
 ///
 /// ```text
 /// λ_r (log p(y | s, a) - b) ∂ log p(s | a) + λ_e ∂ H[s]        b ← 0.9 b + 0.1 log p(y | s, a)

@@ -46,7 +46,7 @@ pub(super) fn with_slope<const D: usize>(
 }
 
 /// Weights `p` as a function of the scores, with the Jacobian `diag(g) - g gᵀ / Σ g`: that of every
-/// α-entmax, with `g = p^(2 - α)` on the support and 0 elsewhere (Peters et al. 2019, section 3; for sparsemax
+/// α-entmax, with `g = p^(2 - α)` on the support and 0 elsewhere (Peters et al. 2019; for sparsemax,
 /// Martins & Astudillo 2016, section 2.5).
 ///
 /// # Shapes

@@ -307,9 +307,9 @@ fn gumbel_has_the_gradient_of_its_relaxation() {
     }
 }
 
-/// Two keys: `s + n` differ by a logistic number, so that the relaxed weight, whose gradient tells
-/// it, has the distribution of Maddison et al. (2017), equation 10: `P(y < 1/2) = p_2`, and its mean
-/// slope is that of a logistic density, which needs no draw to be known.
+/// Of two keys, the difference of the noise is a logistic number, so that the relaxed weight is
+/// `σ((d + n) / τ)` (Maddison et al. 2017) and its mean slope an integral over one
+/// variable, found without any draw.
 #[test]
 fn the_mean_gradient_of_gumbel_is_an_integral() {
     let (count, difference, temperature) = (40_000, 0.8, 0.6);
