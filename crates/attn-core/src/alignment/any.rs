@@ -2,8 +2,10 @@
 
 use super::{
     AdaptiveSpan, AdaptiveSpanConfig, Aligned, Alignment, AlignmentError, Chunkwise,
-    ChunkwiseConfig, LocalMonotonic, LocalMonotonicConfig, LocalPredictive, LocalPredictiveConfig,
-    Monotonic, MonotonicConfig, Scores, Softmax, SoftmaxConfig,
+    ChunkwiseConfig, Entmax, EntmaxConfig, GumbelSoftmax, GumbelSoftmaxConfig, Hard, HardConfig,
+    LocalMonotonic, LocalMonotonicConfig, LocalPredictive, LocalPredictiveConfig, Monotonic,
+    MonotonicConfig, Scores, Sigmoid, SigmoidConfig, Softmax, SoftmaxConfig, Sparsemax,
+    SparsemaxConfig, TopK, TopKConfig,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -35,6 +37,18 @@ pub enum AlignmentConfig {
     Chunkwise(ChunkwiseConfig),
     /// [`AdaptiveSpan`]
     AdaptiveSpan(AdaptiveSpanConfig),
+    /// [`Sparsemax`]
+    Sparsemax(SparsemaxConfig),
+    /// [`Entmax`]
+    Entmax(EntmaxConfig),
+    /// [`Sigmoid`]
+    Sigmoid(SigmoidConfig),
+    /// [`TopK`]
+    TopK(TopKConfig),
+    /// [`Hard`]
+    Hard(HardConfig),
+    /// [`GumbelSoftmax`]
+    GumbelSoftmax(GumbelSoftmaxConfig),
 }
 
 impl Default for AlignmentConfig {
@@ -54,6 +68,12 @@ impl AlignmentConfig {
             Self::Monotonic(config) => config.validate(),
             Self::Chunkwise(config) => config.validate(),
             Self::AdaptiveSpan(config) => config.validate(),
+            Self::Sparsemax(config) => config.validate(),
+            Self::Entmax(config) => config.validate(),
+            Self::Sigmoid(config) => config.validate(),
+            Self::TopK(config) => config.validate(),
+            Self::Hard(config) => config.validate(),
+            Self::GumbelSoftmax(config) => config.validate(),
         }
     }
 
@@ -69,6 +89,12 @@ impl AlignmentConfig {
             Self::Monotonic(config) => AnyAlignment::Monotonic(config.init(device)),
             Self::Chunkwise(config) => AnyAlignment::Chunkwise(config.init(device)),
             Self::AdaptiveSpan(config) => AnyAlignment::AdaptiveSpan(config.init(device)),
+            Self::Sparsemax(config) => AnyAlignment::Sparsemax(config.init(device)),
+            Self::Entmax(config) => AnyAlignment::Entmax(config.init(device)),
+            Self::Sigmoid(config) => AnyAlignment::Sigmoid(config.init(device)),
+            Self::TopK(config) => AnyAlignment::TopK(config.init(device)),
+            Self::Hard(config) => AnyAlignment::Hard(config.init(device)),
+            Self::GumbelSoftmax(config) => AnyAlignment::GumbelSoftmax(config.init(device)),
         }
     }
 }
@@ -88,6 +114,18 @@ pub enum AnyAlignment {
     Chunkwise(Chunkwise),
     /// Softmax over a span that is learned.
     AdaptiveSpan(AdaptiveSpan),
+    /// `max(0, s_j - τ)`
+    Sparsemax(Sparsemax),
+    /// `max(0, (α - 1) s_j - τ)^(1 / (α - 1))`
+    Entmax(Entmax),
+    /// `σ(s_j + b)`
+    Sigmoid(Sigmoid),
+    /// Softmax over the `k` largest scores.
+    TopK(TopK),
+    /// One key, drawn from the softmax.
+    Hard(Hard),
+    /// One key, drawn from the softmax, with a gradient.
+    GumbelSoftmax(GumbelSoftmax),
 }
 
 impl Alignment for AnyAlignment {
@@ -99,6 +137,12 @@ impl Alignment for AnyAlignment {
             Self::Monotonic(alignment) => alignment.align(scores),
             Self::Chunkwise(alignment) => alignment.align(scores),
             Self::AdaptiveSpan(alignment) => alignment.align(scores),
+            Self::Sparsemax(alignment) => alignment.align(scores),
+            Self::Entmax(alignment) => alignment.align(scores),
+            Self::Sigmoid(alignment) => alignment.align(scores),
+            Self::TopK(alignment) => alignment.align(scores),
+            Self::Hard(alignment) => alignment.align(scores),
+            Self::GumbelSoftmax(alignment) => alignment.align(scores),
         }
     }
 }

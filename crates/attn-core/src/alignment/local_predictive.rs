@@ -1,8 +1,8 @@
 //! Local attention around a position that is predicted.
 
-use super::logistic::logistic;
 use super::range::range;
 use super::{Aligned, Alignment, AlignmentError, Scores};
+use crate::logistic::sigmoid;
 use attn_kernels::attention::twin;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -102,7 +102,7 @@ impl LocalPredictive {
             query.dims()
         );
         let logit = self.centre.forward(self.hidden.forward(query).tanh()); // [b, h, q, 1]
-        let (share, _) = logistic(logit.cast(FloatDType::from(lengths.dtype())));
+        let share = sigmoid(logit.cast(FloatDType::from(lengths.dtype())));
         share * lengths
     }
 

@@ -8,6 +8,12 @@
 //! | [`Monotonic`] | `α_ij = p_ij Σ_{m ≤ j} α_{i-1,m} Π_{m ≤ l < j} (1 - p_il)` with `p = σ(s + r)` | Raffel et al. 2017, equation 9 |
 //! | [`Chunkwise`] | `Σ_m α_im exp(s_ij) / Σ_l exp(s_il)` over the chunks of `w` keys that end at `m` | Chiu & Raffel 2018 |
 //! | [`AdaptiveSpan`] | `m_z(p - j) exp(s_j) / Σ_l m_z(p - l) exp(s_l)` with a ramp `m_z` behind a learned span `z` | Sukhbaatar et al. 2019 |
+//! | [`Sparsemax`] | `max(0, s_j - τ)` that sum to 1 | Martins & Astudillo 2016 |
+//! | [`Entmax`] | `max(0, (α - 1) s_j - τ)^(1 / (α - 1))` that sum to 1 | Peters et al. 2019; learned α: Correia et al. 2019 |
+//! | [`Sigmoid`] | `σ(s_j + b)` | Ramapuram et al. 2024 |
+//! | [`TopK`] | softmax over the `k` largest scores | Zhao et al. 2019; Gupta et al. 2021 |
+//! | [`Hard`] | 1 for one key, drawn from the softmax; learns by [`Reinforce`] | Xu et al. 2015 |
+//! | [`GumbelSoftmax`] | 1 for one key, drawn from the softmax; gradient of `softmax((s + n) / τ)` | Jang et al. 2017; Maddison et al. 2017 |
 //!
 //! An alignment is a module, made by its config; [`AlignmentConfig`] chooses one by name, as a file
 //! does. [`Attention`](crate::mechanism::Attention) puts a score and an alignment together;
@@ -21,29 +27,43 @@
 mod adaptive_span;
 mod any;
 mod chunkwise;
+mod entmax;
 mod error;
+mod gumbel;
+mod hard;
 mod local_monotonic;
 mod local_predictive;
-mod logistic;
 mod monotonic;
 mod normal;
 mod past;
 mod range;
+mod reinforce;
 mod scores;
+mod sigmoid;
+mod simplex;
 mod softmax;
+mod sparsemax;
+mod top_k;
 mod walk;
 mod weigh;
 
 pub use adaptive_span::{AdaptiveSpan, AdaptiveSpanConfig};
 pub use any::{AlignmentConfig, AnyAlignment};
 pub use chunkwise::{Chunkwise, ChunkwiseConfig};
+pub use entmax::{Entmax, EntmaxAlpha, EntmaxConfig};
 pub use error::AlignmentError;
+pub use gumbel::{GumbelSoftmax, GumbelSoftmaxConfig};
+pub use hard::{Hard, HardConfig};
 pub use local_monotonic::{LocalMonotonic, LocalMonotonicConfig};
 pub use local_predictive::{LocalPredictive, LocalPredictiveConfig};
 pub use monotonic::{Monotonic, MonotonicConfig};
 pub use past::Past;
+pub use reinforce::Reinforce;
 pub use scores::Scores;
+pub use sigmoid::{Sigmoid, SigmoidBias, SigmoidConfig};
 pub use softmax::{SinkConfig, Softmax, SoftmaxConfig};
+pub use sparsemax::{Sparsemax, SparsemaxConfig};
+pub use top_k::{TopK, TopKConfig};
 pub use weigh::weigh;
 pub(crate) use weigh::weigh_visible;
 

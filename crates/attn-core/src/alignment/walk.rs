@@ -1,7 +1,7 @@
 //! The walk over the keys that monotonic alignments share.
 
-use super::logistic::logistic;
 use super::{Aligned, Scores};
+use crate::logistic::logistic;
 use burn::tensor::Tensor;
 
 /// What a query does at each key that it comes to, `[b, h, q, k]`.

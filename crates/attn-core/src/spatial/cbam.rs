@@ -2,8 +2,8 @@
 
 use super::squeeze_excite::{PAPER_REDUCTION, paper_reduction};
 use super::{assert_image, check_reduction};
+use crate::logistic::sigmoid;
 use crate::mechanism::MechanismError;
-use crate::sigmoid::sigmoid;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};

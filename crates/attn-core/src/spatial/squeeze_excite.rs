@@ -1,8 +1,8 @@
 //! Gates of channels.
 
 use super::{assert_image, check_reduction};
+use crate::logistic::sigmoid;
 use crate::mechanism::MechanismError;
-use crate::sigmoid::sigmoid;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;

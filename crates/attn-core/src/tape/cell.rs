@@ -2,8 +2,8 @@
 
 use super::Tape;
 use super::written::Written;
+use crate::logistic::sigmoid;
 use crate::mechanism::MechanismError;
-use crate::sigmoid::sigmoid;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// With `e = exp(-|x|)`, the smaller of them is `e / (1 + e)` and the other `1 / (1 + e)`: nothing
 /// overflows and nothing cancels. Not burn's own, which goes through f32 and through a logarithm on
 /// most backends.
-pub(super) fn logistic(x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+pub(crate) fn logistic<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     let positive = x.clone().detach().greater_elem(0.0);
     // Not through `abs`, whose gradient at 0 is 0.
     let e = x.clone().mask_where(positive.clone(), x.neg()).exp();
@@ -15,4 +15,9 @@ pub(super) fn logistic(x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
     let smaller = e * larger.clone();
     let up = smaller.clone().mask_where(positive.clone(), larger.clone());
     (up, larger.mask_where(positive, smaller))
+}
+
+/// `σ(x) = 1 / (1 + exp(-x))`
+pub(crate) fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    logistic(x).0
 }
