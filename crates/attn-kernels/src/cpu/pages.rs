@@ -2,16 +2,17 @@
 
 /// Asks the system to back much memory, that is about to be written, with large pages.
 ///
-/// Memory that is fresh from the system costs a fault for each page when it is first touched, which
-/// for the gradient of a bias takes longer than to compute it. An allocator keeps less than this for
-/// the next time, and then there are no faults to avoid. Where this is not Linux, or the system has
-/// no large pages, nothing happens.
+/// Memory that is fresh from the system costs a fault for each page when it is first touched: for the
+/// gradient of a bias that takes longer than to compute it, and for the gradients of a batch of short
+/// rows as long. Whether memory is fresh only the allocator knows; what is not costs one call here.
+/// Below a few large pages there are no whole ones to be had. Where this is not Linux, or the system
+/// has no large pages, nothing happens.
 pub(super) fn prefer_large<T>(start: *const T, count: usize) {
     /// Of a large page on most processors. If it is larger, the system rounds.
     const LARGE: usize = 2 << 20;
 
-    /// The most that glibc keeps (`DEFAULT_MMAP_THRESHOLD_MAX`).
-    const MUCH: usize = 32 << 20;
+    /// Two of them, wherever the memory begins.
+    const MUCH: usize = 3 * LARGE;
 
     let bytes = count * size_of::<T>();
     if bytes < MUCH {
