@@ -3,6 +3,10 @@
 //! | mechanism | time | memory | what it gives up | paper |
 //! |---|---|---|---|---|
 //! | [`Attention`]: any [score](crate::score), any [alignment](crate::alignment) | `q · k` | `q · k`; `q + k` for (scaled) dot and softmax | nothing | Luong et al. 2015 |
+//! | [`LinearAttention`] | `(q + k) · d` | `q + k` | softmax: no weight stands out | Katharopoulos et al. 2020 |
+//! | [`Performer`] | `(q + k) · m` | `q + k` | exactness: an estimate of softmax by `m` random features | Choromanski et al. 2021 |
+//! | [`Retention`] | `(q + k) · d` | `q + k` | softmax; a fixed decay forgets | Sun et al. 2023 |
+//! | [`GatedDelta`] | `(q + k) · d` | `q + k` | softmax; what is written is overwritten; masks but causal and of keys | Yang et al. 2024 |
 //!
 //! Which pairs a mechanism considers is the business of a [`Mask`]; windows, blocks and global tokens
 //! are values of it.
@@ -11,10 +15,22 @@ mod any;
 mod attention;
 mod error;
 mod finite;
+mod gated_delta;
+mod inputs;
+mod kernelised;
+mod linear;
+mod normals;
+mod performer;
+mod retention;
 
 pub use any::{AnyMechanism, MechanismConfig};
 pub use attention::{Attention, AttentionConfig, Memory, Reading};
 pub use error::MechanismError;
+pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig, GatedDeltaState};
+pub use kernelised::{FeatureMap, Features, LinearState, kernelised};
+pub use linear::{LinearAttention, LinearAttentionConfig};
+pub use performer::{Performer, PerformerConfig};
+pub use retention::{Retention, RetentionConfig, RetentionState};
 
 use crate::Mask;
 use burn::tensor::Tensor;

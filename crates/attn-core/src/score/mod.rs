@@ -57,6 +57,7 @@ mod scaled_dot;
 pub use additive::{Additive, AdditiveConfig};
 pub use any::{AnyScore, ScoreConfig};
 pub use concat::{Concat, ConcatConfig};
+pub(crate) use cosine::normalise;
 pub use cosine::{Cosine, CosineConfig};
 pub use dot::{Dot, DotConfig};
 pub use error::ScoreError;

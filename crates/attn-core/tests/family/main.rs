@@ -4,5 +4,9 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod delta;
+mod linear;
+mod performer;
+mod reference;
 mod softmax;
 mod support;
