@@ -2,8 +2,8 @@
 
 use super::{
     Attention, AttentionConfig, GatedDelta, GatedDeltaConfig, LinearAttention,
-    LinearAttentionConfig, Mechanism, MechanismError, Performer, PerformerConfig, Retention,
-    RetentionConfig,
+    LinearAttentionConfig, Linformer, LinformerConfig, Lsh, LshConfig, Mechanism, MechanismError,
+    Performer, PerformerConfig, Retention, RetentionConfig,
 };
 use crate::Mask;
 use burn::module::Module;
@@ -33,6 +33,10 @@ pub enum MechanismConfig {
     Retention(RetentionConfig),
     /// [`GatedDelta`]
     GatedDelta(GatedDeltaConfig),
+    /// [`Linformer`]
+    Linformer(LinformerConfig),
+    /// [`Lsh`]
+    Lsh(LshConfig),
 }
 
 impl MechanismConfig {
@@ -45,6 +49,8 @@ impl MechanismConfig {
             Self::Performer(config) => config.validate(),
             Self::Retention(config) => config.validate(),
             Self::GatedDelta(config) => config.validate(),
+            Self::Linformer(config) => config.validate(),
+            Self::Lsh(config) => config.validate(),
         }
     }
 
@@ -59,6 +65,8 @@ impl MechanismConfig {
             Self::Performer(config) => AnyMechanism::Performer(config.init(device)),
             Self::Retention(config) => AnyMechanism::Retention(config.init(device)),
             Self::GatedDelta(config) => AnyMechanism::GatedDelta(config.init(device)),
+            Self::Linformer(config) => AnyMechanism::Linformer(config.init(device)),
+            Self::Lsh(config) => AnyMechanism::Lsh(config.init(device)),
         }
     }
 }
@@ -80,6 +88,10 @@ pub enum AnyMechanism {
     Retention(Retention),
     /// A state that keys are written to.
     GatedDelta(GatedDelta),
+    /// Keys projected along their length.
+    Linformer(Linformer),
+    /// Keys that hash as the query does.
+    Lsh(Lsh),
 }
 
 impl AnyMechanism {
@@ -90,6 +102,8 @@ impl AnyMechanism {
             Self::Performer(mechanism) => mechanism,
             Self::Retention(mechanism) => mechanism,
             Self::GatedDelta(mechanism) => mechanism,
+            Self::Linformer(mechanism) => mechanism,
+            Self::Lsh(mechanism) => mechanism,
         }
     }
 }

@@ -292,7 +292,7 @@ impl LinearState {
 }
 
 /// Values with a column of ones, which sums the weights.
-fn with_one(value: Tensor<4>) -> Tensor<4> {
+pub(super) fn with_one(value: Tensor<4>) -> Tensor<4> {
     let [b, g, k, _] = value.dims();
     let ones = Tensor::ones([b, g, k, 1], (&value.device(), value.dtype()));
     Tensor::cat(vec![value, ones], 3)

@@ -5,6 +5,8 @@
 //! | [`Attention`]: any [score](crate::score), any [alignment](crate::alignment) | `q · k` | `q · k`; `q + k` for (scaled) dot and softmax | nothing | Luong et al. 2015 |
 //! | [`LinearAttention`] | `(q + k) · d` | `q + k` | softmax: no weight stands out | Katharopoulos et al. 2020 |
 //! | [`Performer`] | `(q + k) · m` | `q + k` | exactness: an estimate of softmax by `m` random features | Choromanski et al. 2021 |
+//! | [`Linformer`] | `(q + k) · p` | `(q + k) · p` | lengths beyond a maximum; masks but of keys | Wang et al. 2020 |
+//! | [`Lsh`] | `rounds · k · (chunk + log k)` | `rounds · k · chunk` | pairs that hash apart; `q ≠ k` | Kitaev et al. 2020 |
 //! | [`Retention`] | `(q + k) · d` | `q + k` | softmax; a fixed decay forgets | Sun et al. 2023 |
 //! | [`GatedDelta`] | `(q + k) · d` | `q + k` | softmax; what is written is overwritten; masks but causal and of keys | Yang et al. 2024 |
 //!
@@ -19,6 +21,8 @@ mod gated_delta;
 mod inputs;
 mod kernelised;
 mod linear;
+mod linformer;
+mod lsh;
 mod normals;
 mod performer;
 mod retention;
@@ -29,6 +33,8 @@ pub use error::MechanismError;
 pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig, GatedDeltaState};
 pub use kernelised::{FeatureMap, Features, LinearState, kernelised};
 pub use linear::{LinearAttention, LinearAttentionConfig};
+pub use linformer::{Linformer, LinformerConfig, LinformerSharing};
+pub use lsh::{Lsh, LshConfig};
 pub use performer::{Performer, PerformerConfig};
 pub use retention::{Retention, RetentionConfig, RetentionState};
 

@@ -6,6 +6,8 @@
 
 mod delta;
 mod linear;
+mod linformer;
+mod lsh;
 mod performer;
 mod reference;
 mod softmax;

@@ -1,6 +1,6 @@
 //! Performer attention.
 
-use super::reference::{Pair, as_matrix, attention, dot, inputs, step_by_step};
+use super::reference::{Pair, as_matrix, attention, dot, few_inputs, inputs, step_by_step};
 use super::support::{
     Sample, assert_close, check_law_of_mechanism, check_module_gradients, devices, masks, values,
 };
@@ -119,11 +119,10 @@ fn orthogonal_features_are_no_worse() {
 
 #[test]
 fn it_has_its_gradient() {
-    let inputs = inputs(7, 5, 8, 6);
-    for mask in
-        [Mask::open(), Mask::causal() & Mask::padding([4, 2]), Mask::window(Some(2), Some(1))]
+    let inputs = few_inputs(7, 5, 3, 6);
+    for mask in [Mask::open(), Mask::causal() & Mask::padding([4]), Mask::window(Some(2), Some(1))]
     {
-        let of_device = |device: &Device| config().with_chunk(3).init(device);
+        let of_device = |device: &Device| PerformerConfig::new(3, 5).with_chunk(2).init(device);
         check_module_gradients(
             &format!("performer, {mask:?}"),
             of_device,

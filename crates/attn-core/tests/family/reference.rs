@@ -51,6 +51,15 @@ pub fn attention(
     contexts
 }
 
+/// Queries, keys and values of 2 heads on 1, few enough to move each number by itself.
+pub fn few_inputs(queries: usize, keys: usize, width: usize, seed: u64) -> [Sample; 3] {
+    [
+        Sample::random([1, 2, queries, width], seed),
+        Sample::random([1, 1, keys, width], seed + 1),
+        Sample::random([1, 1, keys, 2], seed + 2),
+    ]
+}
+
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
