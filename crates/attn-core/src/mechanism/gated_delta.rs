@@ -1,12 +1,13 @@
 //! The gated delta rule.
 
+use super::finite::select_rows;
 use super::inputs::{Inputs, Visible, of_query_heads, without};
 use super::{Mechanism, MechanismError};
 use crate::Mask;
 use crate::score::normalise;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Bool, Device, FloatDType, Tensor};
+use burn::tensor::{Bool, Device, FloatDType, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// What the decay's bias starts from: `α = sigmoid(4) = 0.982` where keys are small, so that at first
@@ -309,7 +310,7 @@ impl Mechanism for GatedDelta {
         self.check(&key);
         let inputs = match Inputs::new("gated delta rule", [query, key, value], mask, false) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let Visible::Rows { causal, hidden } = &inputs.visible else {
             panic!(
@@ -375,6 +376,14 @@ impl GatedDeltaState {
         Self::default()
     }
 
+    /// The state of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.
+    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
+        Self {
+            state: self.state.map(|x| x.select(0, rows.clone())),
+            broken: self.broken.map(|broken| select_rows(broken, rows)),
+        }
+    }
+
     /// Writes the next keys one after the other, by the recurrence itself, and after each reads with
     /// its query; as many keys as queries, one or more.
     ///
@@ -399,7 +408,7 @@ impl GatedDeltaState {
         let all = [query, key, value];
         let inputs = match Inputs::new("gated delta rule", all, &Mask::causal(), false) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let [b, h, _, d] = inputs.query.dims();
         let [_, g, _, width] = inputs.value.dims();

@@ -49,14 +49,14 @@ impl Inputs {
         [query, key, value]: [Tensor<4>; 3],
         mask: &Mask,
         per_head: bool,
-    ) -> Result<Self, Tensor<4>> {
+    ) -> Result<Self, Box<Tensor<4>>> {
         let shape = check_shapes(mechanism, &query, &key, &value);
         let plain = query.device().without_autodiff();
         let factored = mask.factor(&shape, &plain);
         let AttentionShape { batch: b, heads: h, queries: q, keys: k } = shape;
         let value_dim = value.dims()[3];
         if [b, h, q, k, value_dim, query.dims()[3]].contains(&0) {
-            return Err(twin::nothing_to_see(query, k, value_dim, None).0);
+            return Err(Box::new(twin::nothing_to_see(query, k, value_dim, None).0));
         }
         let storage = query.dtype();
         let [query, key, value] = [query, key, value].map(at_least_f32);

@@ -5,10 +5,11 @@
 //! `φ(q_i)ᵀ (Σ_j φ(k_j) v_jᵀ) / φ(q_i) · Σ_j φ(k_j)` (Katharopoulos et al. 2020, equations 4–5), and
 //! the sums are the same for all queries that see the same keys.
 
+use super::finite::select_rows;
 use super::inputs::{Inputs, Visible, without};
 use crate::Mask;
 use crate::score::grouped;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 /// A sum of weights up to this counts as none: the gradient of a division has its square, which
 /// must not vanish in f32.
@@ -94,7 +95,7 @@ pub fn kernelised(
     assert!(chunk > 0, "{}: chunk must be at least 1, got 0", map.name());
     let inputs = match Inputs::new(map.name(), [query, key, value], mask, false) {
         Ok(inputs) => inputs,
-        Err(nothing) => return nothing,
+        Err(nothing) => return *nothing,
     };
     let query = map.of_queries(inputs.query.clone()); // [b, h, q, m]
     let key = map.of_keys(inputs.key.clone());
@@ -187,6 +188,15 @@ impl LinearState {
         Self::default()
     }
 
+    /// The state of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.
+    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
+        Self {
+            sums: self.sums.map(|x| x.select(0, rows.clone())),
+            log_scale: self.log_scale.map(|x| x.select(0, rows.clone())),
+            broken: self.broken.map(|broken| select_rows(broken, rows)),
+        }
+    }
+
     /// The contexts of the next queries, each of which sees all keys so far and its own; as many
     /// keys as queries, one or more.
     ///
@@ -213,7 +223,7 @@ impl LinearState {
         );
         let inputs = match Inputs::new(map.name(), [query, key, value], &Mask::causal(), false) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let query = map.of_queries(inputs.query.clone());
         let key = map.of_keys(inputs.key.clone());

@@ -74,7 +74,8 @@ impl LinearAttentionConfig {
 /// for t in 0..5 {
 ///     let [q, k, v] = [&query, &key, &value].map(|x| x.clone().slice_dim(2, t..t + 1));
 ///     let context = state.step(&attention, q, k, v);
-///     assert!((context - whole.clone().slice_dim(2, t..t + 1)).abs().max().into_scalar::<f32>() < 1e-5);
+///     let error = (context - whole.clone().slice_dim(2, t..t + 1)).abs().max();
+///     assert!(error.into_scalar::<f32>() < 1e-5);
 /// }
 /// ```
 #[derive(Module, Debug)]

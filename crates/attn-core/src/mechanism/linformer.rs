@@ -101,7 +101,7 @@ impl Mechanism for Linformer {
         assert!(keys <= max_keys, "linformer: {keys} keys, but at most {max_keys} are configured");
         let inputs = match Inputs::new("linformer", [query, key, value], mask, false) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let Visible::Rows { causal: false, .. } = inputs.visible else {
             panic!(

@@ -264,7 +264,7 @@ impl Mechanism for Lsh {
         assert_eq!(queries, keys, "lsh: {queries} queries and {keys} keys, needs as many");
         let inputs = match Inputs::new("lsh", [query, key, value], mask, true) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let [b, h, n, d] = inputs.query.dims();
         let size = self.chunk.min(n);

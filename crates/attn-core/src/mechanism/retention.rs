@@ -1,10 +1,11 @@
 //! Retention.
 
+use super::finite::select_rows;
 use super::inputs::{Inputs, Visible};
 use super::{Mechanism, MechanismError};
 use crate::Mask;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`Retention`].
@@ -83,7 +84,7 @@ impl Mechanism for Retention {
     ) -> Tensor<4> {
         let inputs = match Inputs::new("retention", [query, key, value], mask, true) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
         let context = match &inputs.visible {
@@ -279,6 +280,14 @@ impl RetentionState {
         Self::default()
     }
 
+    /// The state of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.
+    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
+        Self {
+            sums: self.sums.map(|x| x.select(0, rows.clone())),
+            broken: self.broken.map(|broken| select_rows(broken, rows)),
+        }
+    }
+
     /// The contexts of the next queries, each of which sees all keys so far and its own; as many
     /// keys as queries, one or more.
     ///
@@ -301,7 +310,7 @@ impl RetentionState {
         assert_eq!(queries, keys, "retention: a step has as many queries as keys");
         let inputs = match Inputs::new("retention", [query, key, value], &Mask::causal(), true) {
             Ok(inputs) => inputs,
-            Err(nothing) => return nothing,
+            Err(nothing) => return *nothing,
         };
         let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
         let context = retention.in_chunks(&mut self.sums, query, key, value, Own::Seen);

@@ -1,6 +1,8 @@
 //! Recurrences: retention and the gated delta rule.
 
-use super::reference::{Pair, as_matrix, attention, dot, few_inputs, inputs, step_by_step};
+use super::reference::{
+    Pair, as_matrix, attention, check_any_size, dot, few_inputs, inputs, step_by_step, steps,
+};
 use super::support::{
     Sample, assert_close, check_law_of_mechanism, check_module_gradients, devices, masks, values,
     weights_of,
@@ -10,7 +12,7 @@ use attn_core::mechanism::{
     RetentionState,
 };
 use attn_core::{Mask, Mechanism};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 /// More queries than keys, fewer, and as many; chunks of 4 divide none of them.
 const LENGTHS: [(usize, usize); 3] = [(13, 6), (5, 14), (11, 11)];
@@ -276,6 +278,37 @@ fn what_is_broken_reaches_those_who_come_after() {
                 assert_eq!(found.is_nan(), row < 2 && i >= 3, "element {n}");
             }
         }
+    }
+}
+
+#[test]
+fn states_follow_their_batch_rows() {
+    for device in devices() {
+        let (retention, rule) = (retention().init(&device), gated_delta().init(&device));
+        let tensors = inputs(5, 5, 8, 14).map(|sample| sample.f32(&device));
+        let rows = Tensor::<1, Int>::from_data([1, 0, 1], &device);
+        let chosen = tensors.clone().map(|x| x.select(0, rows.clone()));
+        let expected = |mechanism: &dyn Mechanism| {
+            let [q, k, v] = chosen.clone();
+            values(&mechanism.forward(q, k, v, &Mask::causal()).slice_dim(2, 3..5))
+        };
+        let (mut retained, mut written) = (RetentionState::start(), GatedDeltaState::start());
+        let [q, k, v] = steps(&tensors, 0..3);
+        retained.step(&retention, q.clone(), k.clone(), v.clone());
+        written.step(&rule, q, k, v);
+        let [q, k, v] = steps(&chosen, 3..5);
+        let found = retained.select_rows(&rows).step(&retention, q.clone(), k.clone(), v.clone());
+        assert_close("retention", &values(&found), &expected(&retention), 1e-5);
+        let found = written.select_rows(&rows).step(&rule, q, k, v);
+        assert_close("gated delta rule", &values(&found), &expected(&rule), 1e-5);
+    }
+}
+
+#[test]
+fn numbers_of_any_size_give_numbers() {
+    for mask in [Mask::open(), Mask::causal()] {
+        check_any_size("retention", |device| retention().init(device), &mask);
+        check_any_size("gated delta rule", |device| gated_delta().init(device), &mask);
     }
 }
 

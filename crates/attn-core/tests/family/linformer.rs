@@ -1,6 +1,6 @@
 //! Linformer attention.
 
-use super::reference::{dot, few_inputs, inputs};
+use super::reference::{check_any_size, dot, few_inputs, inputs};
 use super::support::{
     Sample, assert_close, check_law_of_mechanism, check_module_gradients, devices, masks, values,
     weights_of,
@@ -100,6 +100,11 @@ fn it_keeps_the_law() {
     for config in configs() {
         check_law_of_mechanism("linformer", |device| config.init(device), &masks);
     }
+}
+
+#[test]
+fn numbers_of_any_size_give_numbers() {
+    check_any_size("linformer", |device| configs()[0].init(device), &Mask::padding([5, 9]));
 }
 
 #[test]

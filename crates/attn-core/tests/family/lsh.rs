@@ -1,6 +1,6 @@
 //! Attention by locality-sensitive hashing.
 
-use super::reference::{as_matrix, dot, few_inputs, inputs};
+use super::reference::{as_matrix, check_any_size, dot, few_inputs, inputs};
 use super::support::{
     Sample, assert_close, check_law_of_mechanism, check_module_gradients, devices, lowered, masks,
     values,
@@ -116,6 +116,28 @@ fn it_is_its_definition() {
                 assert_close(&what, &values(&found), &expected, 1e-5);
             }
         }
+    }
+}
+
+#[test]
+fn queries_that_are_the_keys_are_the_papers_case() {
+    let config = config().with_rounds(2);
+    let query = Sample::random([2, 4, 10, 8], 9).scaled(2.0);
+    let value = Sample::random([2, 4, 10, 3], 10);
+    for mask in [Mask::open(), Mask::causal() & Mask::padding([10, 6])] {
+        let expected = hashed([&query, &query, &value], &mask, &config);
+        for device in devices() {
+            let [q, v] = [&query, &value].map(|sample| sample.f32(&device));
+            let found = config.init(&device).forward(q.clone(), q, v, &mask);
+            assert_close(&format!("{mask:?}"), &values(&found), &expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn numbers_of_any_size_give_numbers() {
+    for mask in [Mask::open(), Mask::causal(), Mask::dilated(2)] {
+        check_any_size("lsh", |device| config().init(device), &mask);
     }
 }
 

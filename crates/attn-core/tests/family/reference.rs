@@ -1,7 +1,7 @@
 //! Attention in plain f64 loops, for mechanisms that are a sum over visible keys.
 
-use super::support::{Sample, lowered, values};
-use attn_core::Mask;
+use super::support::{Sample, devices, lowered, values};
+use attn_core::{Mask, Mechanism};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 /// A query and a key, and where they are.
@@ -98,4 +98,23 @@ pub fn step_by_step(
         step(steps(tensors, range))
     });
     values(&Tensor::cat(parts.collect(), 2))
+}
+
+/// Contexts and gradients of short vectors and long ones are finite.
+pub fn check_any_size<M: Mechanism>(what: &str, init: impl Fn(&Device) -> M, mask: &Mask) {
+    for scale in [0.0, 1e-30, 1e4, 1e9] {
+        for device in devices() {
+            let device = device.autodiff();
+            let leaves = inputs(9, 9, 8, 8).map(|x| x.scaled(scale).f32(&device).require_grad());
+            let [query, key, value] = leaves.clone();
+            let found = init(&device).forward(query, key, value, mask);
+            let what = format!("{what} at scale {scale} on {device:?}");
+            assert!(values(&found).iter().all(|x| x.is_finite()), "{what}");
+            let gradients = found.sum().backward();
+            for leaf in leaves {
+                let gradient = values(&leaf.grad(&gradients).unwrap());
+                assert!(gradient.iter().all(|x| x.is_finite()), "gradient, {what}");
+            }
+        }
+    }
 }
