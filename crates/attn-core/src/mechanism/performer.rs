@@ -106,7 +106,7 @@ pub struct Performer {
 }
 
 impl Performer {
-    /// Draws other features, as section 4.2 of the paper has it from time to time in training.
+    /// Draws other features, as the paper does from time to time in training.
     pub fn redraw(self, seed: u64) -> Self {
         let [d_head, features] = self.omega.dims();
         let Self { orthogonal, chunk, .. } = self;

@@ -1,11 +1,16 @@
 //! Retention.
 
-use super::finite::select_rows;
+mod powers;
+mod state;
+
+pub use state::RetentionState;
+
 use super::inputs::{Inputs, Visible};
 use super::{Mechanism, MechanismError};
 use crate::Mask;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor};
+use powers::{Own, Powers, between, to_end};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`Retention`].
@@ -57,7 +62,7 @@ impl RetentionConfig {
 /// `1 / √d`, group norm and gate belong to what is around it.
 ///
 /// Distance decides the decay, on both sides: where a mask lets a query see a key behind it, the
-/// weight has `γ^|p - j|` (Fan et al. 2024, equation 3). A hidden key writes nothing, but the
+/// weight has `γ^|p - j|` (Fan et al. 2024, *RMT*). A hidden key writes nothing, but the
 /// distance across it counts.
 ///
 /// | mask | form | time | memory |
@@ -162,13 +167,6 @@ impl Retention {
     }
 }
 
-/// Whether a query sees the key at its own position.
-#[derive(Clone, Copy, PartialEq)]
-enum Own {
-    Seen,
-    Hidden,
-}
-
 /// One chunk: its own keys by their weights, those before it by their sum.
 fn advance(
     state: &mut Option<Tensor<4>>,
@@ -199,123 +197,9 @@ fn all_pairs(
     visible: &Tensor<4, Bool>,
 ) -> Tensor<4> {
     let [_, _, queries, keys] = visible.dims();
-    let distance = |i: usize, j: usize| (i + keys).abs_diff(j + queries);
-    let decays = tabulate(queries, keys, &query, |gamma, i, j| power(gamma, distance(i, j)));
+    let decays = between(queries, keys, &query);
     let weights = query.matmul(key.transpose()) * decays; // [b, h, q, k]
     weights.mask_fill(visible.clone().bool_not(), 0.0).matmul(value)
-}
-
-/// Powers of each head's decay within a chunk of `n` steps.
-struct Powers {
-    steps: usize,
-    /// From key to query, `[1, h, n, n]`.
-    inside: Tensor<4>,
-    /// From the last step before the chunk to each query, `[1, h, n, 1]`.
-    from_start: Tensor<4>,
-    /// From each key to the last step, `[1, h, n, 1]`.
-    to_end: Tensor<4>,
-    /// Across the chunk, `[1, h, 1, 1]`.
-    across: Tensor<4>,
-}
-
-impl Powers {
-    /// For `[b, h, _, _]` like this.
-    fn new(steps: usize, like: &Tensor<4>, own: Own) -> Self {
-        let inside = tabulate(steps, steps, like, |gamma, i, j| match i.checked_sub(j) {
-            None => 0.0,
-            Some(0) if own == Own::Hidden => 0.0,
-            Some(distance) => power(gamma, distance),
-        });
-        Self {
-            steps,
-            inside,
-            from_start: tabulate(steps, 1, like, |gamma, i, _| power(gamma, i + 1)),
-            to_end: to_end(steps, like),
-            across: tabulate(1, 1, like, |gamma, _, _| power(gamma, steps)),
-        }
-    }
-}
-
-/// From each of so many keys to the last, `[1, h, steps, 1]`.
-fn to_end(steps: usize, like: &Tensor<4>) -> Tensor<4> {
-    tabulate(steps, 1, like, |gamma, j, _| power(gamma, steps - 1 - j))
-}
-
-fn power(gamma: f64, distance: usize) -> f64 {
-    gamma.powf(distance as f64)
-}
-
-/// `[1, h, rows, cols]` of `f(γ, row, col)`, with heads, device and type of another tensor.
-fn tabulate(
-    rows: usize,
-    cols: usize,
-    like: &Tensor<4>,
-    f: impl Fn(f64, usize, usize) -> f64,
-) -> Tensor<4> {
-    let heads = like.dims()[1];
-    let mut cells = Vec::with_capacity(heads * rows * cols);
-    for h in 0..heads {
-        let gamma = 1.0 - (-5.0 - h as f64).exp2();
-        for i in 0..rows {
-            cells.extend((0..cols).map(|j| f(gamma, i, j)));
-        }
-    }
-    let data = TensorData::new(cells, [1, heads, rows, cols]);
-    Tensor::from_data(data, (&like.device(), like.dtype()))
-}
-
-/// The sum over all keys so far: what a decoder keeps instead of keys and values. Of size
-/// `d · value_dim` for each query head.
-#[derive(Clone, Debug, Default)]
-pub struct RetentionState {
-    /// `Σ_j γ^(n - j) k_j v_jᵀ`, `[b, h, d, value_dim]`
-    sums: Option<Tensor<4>>,
-    /// `[b, h, 1, 1]`: whether something that is not finite was seen.
-    broken: Option<Tensor<4, Bool>>,
-}
-
-impl RetentionState {
-    /// No key yet.
-    pub fn start() -> Self {
-        Self::default()
-    }
-
-    /// The state of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.
-    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
-        Self {
-            sums: self.sums.map(|x| x.select(0, rows.clone())),
-            broken: self.broken.map(|broken| select_rows(broken, rows)),
-        }
-    }
-
-    /// The contexts of the next queries, each of which sees all keys so far and its own; as many
-    /// keys as queries, one or more.
-    ///
-    /// # Shapes
-    /// - `query`: `[batch, heads, steps, d]`
-    /// - `key`: `[batch, kv_heads, steps, d]`
-    /// - `value`: `[batch, kv_heads, steps, value_dim]`
-    /// - result: `[batch, heads, steps, value_dim]`
-    ///
-    /// # Panics
-    /// If the shapes do not fit together or the steps before them.
-    pub fn step(
-        &mut self,
-        retention: &Retention,
-        query: Tensor<4>,
-        key: Tensor<4>,
-        value: Tensor<4>,
-    ) -> Tensor<4> {
-        let [queries, keys] = [query.dims()[2], key.dims()[2]];
-        assert_eq!(queries, keys, "retention: a step has as many queries as keys");
-        let inputs = match Inputs::new("retention", [query, key, value], &Mask::causal(), true) {
-            Ok(inputs) => inputs,
-            Err(nothing) => return *nothing,
-        };
-        let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
-        let context = retention.in_chunks(&mut self.sums, query, key, value, Own::Seen);
-        inputs.finish_after(&mut self.broken, context)
-    }
 }
 
 #[cfg(test)]
