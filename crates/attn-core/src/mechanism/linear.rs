@@ -113,7 +113,7 @@ impl Mechanism for LinearAttention {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised(self, [query, key, value], mask, self.chunk)
+        kernelised(self, query, key, value, mask, self.chunk)
     }
 }
 

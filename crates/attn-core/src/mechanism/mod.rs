@@ -10,6 +10,9 @@
 //! | [`Retention`] | `(q + k) · d` | `q + k` | softmax; a fixed decay forgets | Sun et al. 2023 |
 //! | [`GatedDelta`] | `(q + k) · d` | `q + k` | softmax; what is written is overwritten; masks but causal and of keys | Yang et al. 2024 |
 //!
+//! Time and memory that are not `q · k` are those under a mask that is causal, of keys, or both.
+//! [`LinearAttention`], [`Performer`], [`Retention`] and [`Lsh`] take any other mask too, at `q · k`.
+//!
 //! Which pairs a mechanism considers is the business of a [`Mask`]; windows, blocks and global tokens
 //! are values of it.
 

@@ -159,7 +159,7 @@ impl Mechanism for Performer {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised(self, [query, key, value], mask, self.chunk)
+        kernelised(self, query, key, value, mask, self.chunk)
     }
 }
 

@@ -8,7 +8,7 @@ use super::support::{
 };
 use attn_core::mechanism::{LinearAttentionConfig, LinearState, MechanismConfig};
 use attn_core::{Mask, Mechanism};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 /// More queries than keys, fewer, and as many; chunks of 4 divide none of them.
 const LENGTHS: [(usize, usize); 3] = [(13, 6), (5, 14), (11, 11)];
@@ -170,6 +170,52 @@ fn its_weights_are_those_of_its_context() {
                 super::reference::attention([&query, &key, &identity], &mask, true, weight);
             assert_close("weights", &found, &expected, 1e-5);
             assert_eq!(value.dims[3], 3);
+        }
+    }
+}
+
+#[test]
+fn half_precision_is_summed_in_full() {
+    let device = Device::flex();
+    let half = DType::BF16;
+    let samples = inputs(9, 300, 8, 11);
+    let [q, k, v] = samples.each_ref().map(|sample| sample.tensor(&device, half));
+    let found = config().init(&device).forward(q, k, v, &Mask::causal());
+    assert_eq!(found.dtype(), half);
+    let rounded = samples.map(|sample| {
+        let half = sample.tensor(&device, half);
+        Sample { data: values(&half), ..sample }
+    });
+    let expected = attention(rounded.each_ref(), &Mask::causal(), true, weight);
+    // The result alone is rounded, to 8 bits.
+    assert_close("bf16", &values(&found), &expected, 1.0 / 256.0);
+}
+
+#[test]
+fn where_there_is_nothing_to_see_the_context_is_zero() {
+    let texts = [
+        r#"{ "name": "linear_attention" }"#,
+        r#"{ "name": "performer", "d_head": 8, "features": 5 }"#,
+        r#"{ "name": "linformer", "max_keys": 9, "projected": 5 }"#,
+        r#"{ "name": "retention" }"#,
+        r#"{ "name": "gated_delta", "d_head": 8, "kv_heads": 2 }"#,
+        r#"{ "name": "lsh", "d_head": 8, "buckets": 4 }"#,
+    ];
+    for text in texts {
+        let config: MechanismConfig = serde_json::from_str(text).unwrap();
+        for device in devices() {
+            let mechanism = config.init(&device);
+            for (queries, keys) in [(0, 0), (3, 0), (0, 3)] {
+                if text.contains("lsh") && queries != keys {
+                    continue;
+                }
+                let query = Tensor::ones([2, 4, queries, 8], &device);
+                let key = Tensor::ones([2, 2, keys, 8], &device);
+                let value = Tensor::ones([2, 2, keys, 3], &device);
+                let found = mechanism.forward(query, key, value, &Mask::open());
+                assert_eq!(found.dims(), [2, 4, queries, 3], "{text}");
+                assert_eq!(values(&found), vec![0.0; 8 * queries * 3], "{text}");
+            }
         }
     }
 }

@@ -122,6 +122,20 @@ fn its_weights_are_those_of_its_context() {
 }
 
 #[test]
+fn what_is_broken_reaches_those_who_see_it() {
+    for device in devices() {
+        let [query, mut key, mut value] = inputs(5, 9, 8, 4);
+        key.data[3 * 8] = f64::NAN; // key 3 of batch row 0, key head 0
+        value.data[2 * 9 * 3 + 8 * 3] = f64::INFINITY; // the last value of batch row 1, hidden
+        let [q, k, v] = [&query, &key, &value].map(|sample| sample.f32(&device));
+        let found = values(&configs()[0].init(&device).forward(q, k, v, &Mask::padding([9, 8])));
+        for (n, found) in found.iter().enumerate() {
+            assert_eq!(found.is_nan(), n / 15 < 2, "element {n}");
+        }
+    }
+}
+
+#[test]
 fn a_file_names_it() {
     let text = r#"{ "name": "linformer", "max_keys": 9, "projected": 5, "sharing": "key_value" }"#;
     let found: MechanismConfig = serde_json::from_str(text).unwrap();

@@ -267,6 +267,22 @@ fn sixteen_thousand_positions_are_soon_sorted() {
 }
 
 #[test]
+fn what_is_broken_reaches_those_who_see_it() {
+    for mask in [Mask::causal(), as_matrix(&Mask::causal(), [2, 4, 6, 6])] {
+        for device in devices() {
+            let [query, mut key, value] = inputs(6, 6, 8, 11);
+            key.data[3 * 8] = f64::NAN; // key 3 of batch row 0, key head 0
+            let [q, k, v] = [&query, &key, &value].map(|sample| sample.f32(&device));
+            let found = values(&config().init(&device).forward(q, k, v, &mask));
+            for (n, found) in found.iter().enumerate() {
+                let (row, i) = (n / 18, n / 3 % 6);
+                assert_eq!(found.is_nan(), row < 2 && i >= 3, "{mask:?}: element {n}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_file_names_it() {
     let text =
         r#"{ "name": "lsh", "d_head": 8, "buckets": 4, "rounds": 3, "chunk": 3, "seed": 2 }"#;

@@ -11,8 +11,7 @@ pub trait FeatureMap {
     /// The name, for messages.
     fn name(&self) -> &'static str;
 
-    /// `φ(q)`, each query's by any positive factor that does not depend on the gradient: it is
-    /// divided away.
+    /// `φ(q)`, up to a positive factor for each query, which is divided away.
     ///
     /// # Shapes
     /// - `query`: `[batch, heads, queries, d]`

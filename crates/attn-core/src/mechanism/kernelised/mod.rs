@@ -42,7 +42,9 @@ const LOWEST: f64 = -1.0e30;
 /// If the shapes do not fit together, or the mask or the map does not fit them, or `chunk` is 0.
 pub fn kernelised(
     map: &dyn FeatureMap,
-    [query, key, value]: [Tensor<4>; 3],
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
     mask: &Mask,
     chunk: usize,
 ) -> Tensor<4> {
