@@ -108,11 +108,11 @@ impl LshConfig {
 /// or worse. As in the paper, a position attends to itself only where it meets no other key that it
 /// sees.
 ///
-/// Time is `rounds · n · chunk · (d + value_dim)` and that of sorting, memory `rounds · n · (chunk +
-/// d + value_dim)`, for `n` queries and as many keys; a mask that is not causal, of keys, or both
-/// costs `n²` booleans more. What it gives up: every pair that never meets; and under a causal mask,
-/// what a query meets depends on what is behind it, as later keys take part in the sorting. Keys
-/// that no query sees do not.
+/// Time is `rounds · n · chunk · (rounds + d + value_dim)` and that of sorting, memory
+/// `rounds · n · (chunk + d + value_dim)`, for `n` queries and as many keys; a mask that is not
+/// causal, of keys, or both costs `n²` integers more. What it gives up: every pair that never meets;
+/// and under a causal mask, what a query meets depends on what is behind it, as later keys take part
+/// in the sorting. Keys that no query sees do not.
 ///
 /// A query that sees a key which is not finite is NaN, whether it meets it or not. The rotations are
 /// a function of the seed; they are not learned and not part of a record.
