@@ -1,6 +1,10 @@
 //! A mechanism chosen by name.
 
-use super::{Attention, AttentionConfig, Mechanism, MechanismError};
+use super::{
+    Attention, AttentionConfig, GatedDelta, GatedDeltaConfig, LinearAttention,
+    LinearAttentionConfig, Linformer, LinformerConfig, Lsh, LshConfig, Mechanism, MechanismError,
+    Performer, PerformerConfig, Retention, RetentionConfig,
+};
 use crate::Mask;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -21,6 +25,18 @@ use serde::{Deserialize, Serialize};
 pub enum MechanismConfig {
     /// [`Attention`]
     Attention(AttentionConfig),
+    /// [`LinearAttention`]
+    LinearAttention(LinearAttentionConfig),
+    /// [`Performer`]
+    Performer(PerformerConfig),
+    /// [`Retention`]
+    Retention(RetentionConfig),
+    /// [`GatedDelta`]
+    GatedDelta(GatedDeltaConfig),
+    /// [`Linformer`]
+    Linformer(LinformerConfig),
+    /// [`Lsh`]
+    Lsh(LshConfig),
 }
 
 impl MechanismConfig {
@@ -29,6 +45,12 @@ impl MechanismConfig {
     pub fn validate(&self) -> Result<(), MechanismError> {
         match self {
             Self::Attention(config) => config.validate(),
+            Self::LinearAttention(config) => config.validate(),
+            Self::Performer(config) => config.validate(),
+            Self::Retention(config) => config.validate(),
+            Self::GatedDelta(config) => config.validate(),
+            Self::Linformer(config) => config.validate(),
+            Self::Lsh(config) => config.validate(),
         }
     }
 
@@ -39,6 +61,12 @@ impl MechanismConfig {
     pub fn init(&self, device: &Device) -> AnyMechanism {
         match self {
             Self::Attention(config) => AnyMechanism::Attention(config.init(device)),
+            Self::LinearAttention(config) => AnyMechanism::LinearAttention(config.init(device)),
+            Self::Performer(config) => AnyMechanism::Performer(config.init(device)),
+            Self::Retention(config) => AnyMechanism::Retention(config.init(device)),
+            Self::GatedDelta(config) => AnyMechanism::GatedDelta(config.init(device)),
+            Self::Linformer(config) => AnyMechanism::Linformer(config.init(device)),
+            Self::Lsh(config) => AnyMechanism::Lsh(config.init(device)),
         }
     }
 }
@@ -52,12 +80,30 @@ impl MechanismConfig {
 pub enum AnyMechanism {
     /// A score and an alignment.
     Attention(Attention),
+    /// Products of features.
+    LinearAttention(LinearAttention),
+    /// Products of random features.
+    Performer(Performer),
+    /// A sum that decays.
+    Retention(Retention),
+    /// A state that keys are written to.
+    GatedDelta(GatedDelta),
+    /// Keys projected along their length.
+    Linformer(Linformer),
+    /// Keys that hash as the query does.
+    Lsh(Lsh),
 }
 
 impl AnyMechanism {
     fn inner(&self) -> &dyn Mechanism {
         match self {
             Self::Attention(mechanism) => mechanism,
+            Self::LinearAttention(mechanism) => mechanism,
+            Self::Performer(mechanism) => mechanism,
+            Self::Retention(mechanism) => mechanism,
+            Self::GatedDelta(mechanism) => mechanism,
+            Self::Linformer(mechanism) => mechanism,
+            Self::Lsh(mechanism) => mechanism,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is not a number in queries, keys and values, kept from those that do not see it.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 /// The rows `[b, h, n, d]` with 0 for what is NaN or infinite, and which rows held such,
 /// `[b, h, n, 1]`.
@@ -17,4 +17,9 @@ pub(crate) fn columns_of_heads(rows: Tensor<4, Bool>, group: usize) -> Tensor<4,
     let [b, g, k, _] = rows.dims();
     let columns = rows.reshape([b, g, 1, 1, k]).expand([b, g, group, 1, k]);
     columns.reshape([b, g * group, 1, k])
+}
+
+/// Batch rows in a new order. As ints: burn-flex selects from booleans what are none afterwards.
+pub(crate) fn select_rows(marks: Tensor<4, Bool>, rows: &Tensor<1, Int>) -> Tensor<4, Bool> {
+    marks.int().select(0, rows.clone()).equal_elem(1)
 }

@@ -3,6 +3,15 @@
 //! | mechanism | time | memory | what it gives up | paper |
 //! |---|---|---|---|---|
 //! | [`Attention`]: any [score](crate::score), any [alignment](crate::alignment) | `q · k` | `q · k`; `q + k` for (scaled) dot and softmax | nothing | Luong et al. 2015 |
+//! | [`LinearAttention`] | `(q + k) · d` | `q + k` | softmax: no weight stands out | Katharopoulos et al. 2020 |
+//! | [`Performer`] | `(q + k) · m` | `q + k` | exactness: an estimate of softmax by `m` random features | Choromanski et al. 2021 |
+//! | [`Linformer`] | `(q + k) · p` | `(q + k) · p` | lengths beyond a maximum; masks but of keys | Wang et al. 2020 |
+//! | [`Lsh`] | `rounds · k · (chunk + log k)` | `rounds · k · chunk` | pairs that hash apart; `q ≠ k` | Kitaev et al. 2020 |
+//! | [`Retention`] | `(q + k) · d` | `q + k` | softmax; a fixed decay forgets | Sun et al. 2023 |
+//! | [`GatedDelta`] | `(q + k) · d` | `q + k` | softmax; what is written is overwritten; masks but causal and of keys | Yang et al. 2024 |
+//!
+//! Time and memory that are not `q · k` are those under a mask that is causal, of keys, or both.
+//! [`LinearAttention`], [`Performer`], [`Retention`] and [`Lsh`] take any other mask too, at `q · k`.
 //!
 //! Which pairs a mechanism considers is the business of a [`Mask`]; windows, blocks and global tokens
 //! are values of it.
@@ -11,11 +20,27 @@ mod any;
 mod attention;
 mod error;
 mod finite;
+mod gated_delta;
+mod inputs;
+mod kernelised;
+mod linear;
+mod linformer;
+mod lsh;
+mod normals;
+mod performer;
+mod retention;
 
 pub use any::{AnyMechanism, MechanismConfig};
 pub use attention::{Attention, AttentionConfig, Memory, Reading};
 pub use error::MechanismError;
 pub(crate) use finite::finite_rows;
+pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig, GatedDeltaState};
+pub use kernelised::{FeatureMap, Features, LinearState, kernelised};
+pub use linear::{LinearAttention, LinearAttentionConfig};
+pub use linformer::{Linformer, LinformerConfig, LinformerSharing};
+pub use lsh::{Lsh, LshConfig};
+pub use performer::{Performer, PerformerConfig};
+pub use retention::{Retention, RetentionConfig, RetentionState};
 
 use crate::Mask;
 use burn::tensor::Tensor;

@@ -90,7 +90,7 @@ impl Score for Cosine {
 ///
 /// The direction of `x` is that of `x / max |x_i|`, whose squares neither overflow nor vanish, and
 /// sum to at least 1.
-fn normalise(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn normalise(x: Tensor<4>) -> Tensor<4> {
     let largest = x.clone().detach().abs().max_dim(3); // [b, h, q, 1]
     let zero = largest.clone().lower_elem(TINY);
     let x = x / largest.mask_fill(zero.clone(), 1.0);

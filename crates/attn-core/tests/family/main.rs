@@ -6,14 +6,20 @@
 
 mod channels;
 mod coverage;
+mod delta;
 mod explain;
 mod glimpse;
 mod graph;
 mod hard;
+mod linear;
+mod linformer;
 mod local;
+mod lsh;
 mod monotonic;
+mod performer;
 mod pointer;
 mod pooling;
+mod reference;
 mod scores;
 mod softmax;
 mod span;
