@@ -13,7 +13,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
     /// Training steps of each mechanism.
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
     /// Memories of a training step.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=4096))]

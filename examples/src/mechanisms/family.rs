@@ -110,15 +110,15 @@ fn alignments() -> Vec<Member> {
             AlignmentConfig::LocalPredictive(LocalPredictiveConfig::new(4, D_HEAD, D_HEAD)),
         )
         .limited("a question alone does not tell where its item is"),
-        aligned("hard", AlignmentConfig::Hard(HardConfig::new()))
-            .limited("its gradient is a guess that rewards correct slowly"),
+        aligned("hard", AlignmentConfig::Hard(HardConfig::new())),
         aligned("gumbel", AlignmentConfig::GumbelSoftmax(GumbelSoftmaxConfig::new())),
         aligned("monotonic", AlignmentConfig::Monotonic(MonotonicConfig::new())).limited(moves_on),
         aligned("chunkwise", AlignmentConfig::Chunkwise(ChunkwiseConfig::new(4))).limited(moves_on),
         aligned(
             "adaptive-span",
             AlignmentConfig::AdaptiveSpan(AdaptiveSpanConfig::new(HEADS, 128).with_initial(32.0)),
-        ),
+        )
+        .limited("its spans are as long as was worth it in training"),
     ]
 }
 

@@ -25,13 +25,15 @@ pub fn head(args: &Args) -> String {
 
 /// The line of a mechanism.
 pub fn row(member: &Member, outcome: &Outcome, memory: Option<u64>, args: &Args) -> String {
-    let trained = args.test.iter().zip(&outcome.accuracy);
-    let failed =
-        trained.clone().any(|(items, &right)| args.train.contains(items) && right < LEARNED);
-    let remark = match (failed, member.limit) {
-        (true, Some(limit)) => format!("**not learned**: {limit}"),
-        (true, None) => "**not learned**".into(),
-        (false, limit) => limit.unwrap_or_default().into(),
+    let below = |trained: bool| {
+        let mut tested = args.test.iter().zip(&outcome.accuracy);
+        tested.any(|(items, &right)| args.train.contains(items) == trained && right < LEARNED)
+    };
+    let limit = member.limit.map_or_else(String::new, |limit| format!(": {limit}"));
+    let remark = match (below(true), below(false)) {
+        (true, _) => format!("**not learned**{limit}"),
+        (false, true) => format!("not at other lengths{limit}"),
+        (false, false) => String::new(),
     };
     let mut cells = vec![member.name.to_string()];
     cells.extend(outcome.accuracy.iter().map(|right| format!("{:.1}", 100.0 * right)));
