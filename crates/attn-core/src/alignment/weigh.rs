@@ -1,8 +1,9 @@
 //! The law of attention around any alignment.
 
 use super::{Aligned, Alignment, Draw, Past, Scores};
+use crate::half::at_least_f32;
 use crate::{AttentionShape, Mask};
-use burn::tensor::{Bool, DType, FloatDType, Tensor};
+use burn::tensor::{Bool, FloatDType, Tensor};
 
 /// The weights that an alignment gives to scores of any origin, under a mask and the
 /// [law](crate#the-law-of-attention).
@@ -40,8 +41,7 @@ pub(crate) fn weigh_visible(
     past: &Past,
 ) -> Aligned {
     let storage = scores.dtype();
-    let half = matches!(storage, DType::F16 | DType::BF16);
-    let values = if half { scores.cast(FloatDType::F32) } else { scores };
+    let values = at_least_f32(scores);
     let dims = values.dims();
     if dims.contains(&0) {
         return Aligned::new(values.cast(FloatDType::from(storage)));
@@ -71,7 +71,7 @@ pub(crate) fn weigh_visible(
     };
     let weights = weights.mask_fill(poison, f32::NAN);
     Aligned {
-        weights: if half { weights.cast(FloatDType::from(storage)) } else { weights },
+        weights: weights.cast(FloatDType::from(storage)),
         carry,
         draw: draw.map(|draw| of_seeing_rows(draw, scores.visible.as_ref(), &broken_rows)),
     }
