@@ -66,17 +66,19 @@ impl LshConfig {
     }
 
     /// # Errors
-    /// If a size is zero or the number of buckets odd.
+    /// If a size is zero or the number of buckets odd, or the rotations are more than memory could
+    /// hold.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_head, buckets, rounds, chunk, .. } = *self;
         let sizes =
             [("d_head", d_head), ("buckets", buckets), ("rounds", rounds), ("chunk", chunk)];
         MechanismError::check_sizes("lsh", &sizes)?;
-        if buckets.is_multiple_of(2) {
-            return Ok(());
+        if !buckets.is_multiple_of(2) {
+            let (field, range, value) = ("buckets", "even", buckets as f64);
+            return Err(MechanismError::Range { mechanism: "lsh", field, range, value });
         }
-        let (field, range, value) = ("buckets", "even", buckets as f64);
-        Err(MechanismError::Range { mechanism: "lsh", field, range, value })
+        let fields = "d_head, rounds and buckets";
+        MechanismError::check_product("lsh", fields, &[d_head, rounds, buckets])
     }
 
     /// The mechanism.
