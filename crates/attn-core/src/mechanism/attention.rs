@@ -1,6 +1,6 @@
 //! Attention of any score and any alignment.
 
-use super::finite::{columns_of_heads, finite_rows};
+use super::finite::{columns_of_heads, finite_rows, select_rows};
 use super::{Mechanism, MechanismError};
 use crate::alignment::{Aligned, AlignmentConfig, AnyAlignment, Draw, Past, weigh_visible};
 use crate::attend::bind;
@@ -140,8 +140,7 @@ impl Memory {
     pub fn select_rows(self, rows: &Tensor<1, burn::tensor::Int>) -> Self {
         Self {
             key: self.key.select(0, rows.clone()),
-            // Not as booleans: on flex, burn 0.22.1 selects these as another type than they were.
-            broken: self.broken.int().select(0, rows.clone()).bool(),
+            broken: select_rows(self.broken, rows),
             value: self.value.select(0, rows.clone()),
         }
     }

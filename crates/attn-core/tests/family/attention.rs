@@ -1,7 +1,7 @@
 //! Attention of every score and every alignment: where there is nothing to see, half precision, and
 //! configurations that contradict themselves.
 
-use super::support::{Sample, devices, values};
+use super::support::{Sample, assert_close, devices, values};
 use attn_core::alignment::{AlignmentConfig, Past};
 use attn_core::graph::{GatConfig, GatV2Config};
 use attn_core::mechanism::{AttentionConfig, MechanismConfig, MechanismError};
@@ -167,4 +167,45 @@ fn sizes_beyond_any_memory_are_refused() {
     uncountable(GatV2Config::new(1, 4, huge).validate());
     uncountable(TapeCellConfig::new(3, huge).validate());
     uncountable(TapeCellConfig::new(3, 4).with_d_attention(huge).validate());
+}
+
+/// Masks that hide nothing of a sequence of this length, one kind after the other, and causal ones
+/// that hide no more than the future.
+#[test]
+fn a_window_as_wide_as_the_sequence_is_full_attention() {
+    let [batch, heads, n] = [2, 4, 7];
+    let full = [
+        Mask::window(Some(n - 1), Some(n - 1)),
+        Mask::longformer(n - 1, 1, vec![vec![]]),
+        Mask::global(vec![(0..n).collect()]),
+        Mask::local_blocks(n),
+        Mask::columns(3, 3),
+        Mask::random_blocks(4, 2, 2, 1),
+    ];
+    let causal = [
+        Mask::window(Some(n - 1), Some(0)),
+        Mask::strided(n),
+        Mask::strided(1),
+        Mask::fixed(n, 1),
+        Mask::fixed(2, 2),
+    ];
+    for device in devices() {
+        for (name, config) in all() {
+            let attention = config.init(&device);
+            let query = Sample::random([batch, heads, n, 8], 1).f32(&device);
+            let [key, value] =
+                [2, 3].map(|seed| Sample::random([batch, 2, n, 8], seed).f32(&device));
+            let of = |mask: &Mask| {
+                values(&attention.forward(query.clone(), key.clone(), value.clone(), mask))
+            };
+            for (whole, masks) in [(Mask::open(), &full[..]), (Mask::causal(), &causal[..])] {
+                let expected = of(&whole);
+                for mask in masks {
+                    // Sums of at most seven numbers below 1, in whatever order.
+                    let what = format!("{name} under {mask:?} on {device:?}");
+                    assert_close(&what, &of(mask), &expected, 1e-6);
+                }
+            }
+        }
+    }
 }

@@ -166,7 +166,8 @@ impl Lsh {
 
 impl Mechanism for Lsh {
     /// # Panics
-    /// Also if queries and keys differ in number, or are not `d_head` wide.
+    /// Also if queries and keys differ in number or are not `d_head` wide, or there are more pairs than
+    /// an integer of the device counts under a mask that is not causal, of keys, or both.
     fn forward(
         &self,
         query: Tensor<4>,
