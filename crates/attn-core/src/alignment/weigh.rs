@@ -29,16 +29,18 @@ pub fn weigh(
     let shape = AttentionShape { batch, heads, queries, keys };
     let plain = scores.device().without_autodiff();
     let visible = (!mask.is_open_for(&shape)).then(|| mask.lower(&shape, &plain).expand(dims));
-    weigh_visible(alignment, scores, query, visible, past)
+    weigh_visible(alignment, scores, query, visible, past, 0)
 }
 
-/// [`weigh`] with a mask that has been lowered, `[batch, heads, queries, keys]`, to what is visible.
+/// [`weigh`] with a mask that has been lowered, `[batch, heads, queries, keys]`, to what is visible, of
+/// queries that `behind` others of their reading follow.
 pub(crate) fn weigh_visible(
     alignment: &dyn Alignment,
     scores: Tensor<4>,
     query: Option<&Tensor<4>>,
     visible: Option<Tensor<4, Bool>>,
     past: &Past,
+    behind: usize,
 ) -> Aligned {
     let storage = scores.dtype();
     let values = at_least_f32(scores);
@@ -61,7 +63,7 @@ pub(crate) fn weigh_visible(
     let broken_rows = broken.any_dim(3); // [b, h, q, 1]
     let values = values.mask_fill(unusable, 0.0);
 
-    let scores = Scores { values, visible, query, past };
+    let scores = Scores { values, visible, query, past, behind };
     let Aligned { weights, carry, draw } = alignment.align(&scores);
     let weights = scores.only_visible(weights);
     let poison = broken_rows.clone().expand(dims);

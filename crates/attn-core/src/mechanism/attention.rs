@@ -217,7 +217,9 @@ impl Attention {
         let parts = (0..queries).step_by(at_once).map(|first| {
             let steps = first..(first + at_once).min(queries);
             let visible = visible.clone().map(|visible| visible.slice_dim(2, steps.clone()));
-            let aligned = self.weigh(query.clone().slice_dim(2, steps), memory, visible, past);
+            let behind = queries - steps.end;
+            let query = query.clone().slice_dim(2, steps);
+            let aligned = self.weigh(query, memory, visible, past, behind);
             past.advance(&aligned);
             aligned
         });
@@ -233,13 +235,14 @@ impl Attention {
         Reading { context, weights, draw }
     }
 
-    /// The weights of some queries, `[batch, heads, queries, keys]`.
+    /// The weights of some queries, `[batch, heads, queries, keys]`, which `behind` others follow.
     fn weigh(
         &self,
         query: Tensor<4>,
         memory: &Memory,
         visible: Option<Tensor<4, Bool>>,
         past: &Past,
+        behind: usize,
     ) -> Aligned {
         let (query, broken) = finite_rows(query);
         let group = query.dims()[1] / memory.value.dims()[1];
@@ -251,7 +254,7 @@ impl Attention {
             None => scores,
             Some(talking) => talking.visible_scores(scores, visible.as_ref()),
         };
-        weigh_visible(&self.alignment, scores, Some(&query), visible, past)
+        weigh_visible(&self.alignment, scores, Some(&query), visible, past, behind)
     }
 
     /// Whether the fused kernel gives the same context: a dot product, scaled or not, and softmax.

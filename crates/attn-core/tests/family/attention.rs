@@ -209,3 +209,25 @@ fn a_window_as_wide_as_the_sequence_is_full_attention() {
         }
     }
 }
+
+/// A span of 0 behind a ramp of 1 leaves a causal query the key at its own position, whatever the
+/// scores: also where these look back, so that queries are aligned one by one.
+#[test]
+fn a_span_begins_at_its_query_whatever_the_score() {
+    let span = r#"{ "name": "adaptive_span", "heads": 4, "max_span": 9, "ramp": 1 }"#;
+    let span: AlignmentConfig = serde_json::from_str(span).unwrap();
+    let [batch, heads, queries, keys] = [2, 4, 6, 7];
+    let own = Sample::from_fn([batch, heads, queries, keys], |n| {
+        let (i, j) = (n / keys % queries, n % keys);
+        f64::from(u8::from(j == i + keys - queries))
+    });
+    for device in devices() {
+        for (name, config) in all().into_iter().take(11) {
+            let attention = config.with_alignment(span.clone()).init(&device);
+            let query = Sample::random([batch, heads, queries, 8], 1).f32(&device);
+            let key = Sample::random([batch, 2, keys, 8], 2).f32(&device);
+            let found = attention.weights(query, key, &Mask::causal());
+            assert_eq!(values(&found), own.data, "{name} on {device:?}");
+        }
+    }
+}

@@ -113,8 +113,9 @@ impl LshConfig {
 /// Time is `rounds · n · chunk · (rounds + d + value_dim)` and that of sorting, memory
 /// `rounds · n · (chunk + d + value_dim)`, for `n` queries and as many keys; a mask that is not
 /// causal, of keys, or both costs `n²` integers more. What it gives up: every pair that never meets;
-/// and under a causal mask, what a query meets depends on what is behind it, as later keys take part
-/// in the sorting. Keys that no query sees do not.
+/// and under a mask that is not the same for all queries, what one meets depends on keys that it does
+/// not see, as under a causal mask on what is behind it: keys that others see take part in the
+/// sorting. Keys that no query sees do not.
 ///
 /// A query that sees a key which is not finite is NaN, whether it meets it or not. The rotations are
 /// a function of the seed; they are not learned and not part of a record.
