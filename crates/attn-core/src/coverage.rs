@@ -17,8 +17,9 @@
 //! ```
 
 use crate::alignment::Past;
+use crate::half::at_least_f32;
 use crate::{AttentionShape, Mask};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Coverage vectors, See et al. (2017), equation 10: `c_t = Σ_{t' < t} a_t'`, the weights that each
@@ -103,7 +104,7 @@ pub enum CoveragePenalty {
 
 /// A coverage penalty that cannot be.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("coverage penalty: beta must be at least 0 and finite, got {beta}")]
+#[error("coverage penalty: beta must be from 0 to 1e18, got {beta}")]
 pub struct CoverageError {
     /// What it was.
     pub beta: f64,
@@ -117,15 +118,17 @@ impl CoveragePenalty {
     }
 
     /// # Errors
-    /// If `β` is negative or not finite: that would reward what it is to punish.
+    /// If `β` is negative, which would reward what it is to punish, or above 1e18, of which f32 may
+    /// make an infinity.
     pub fn validate(&self) -> Result<(), CoverageError> {
         let beta = self.beta();
-        if beta.is_finite() && beta >= 0.0 { Ok(()) } else { Err(CoverageError { beta }) }
+        if (0.0..=1e18).contains(&beta) { Ok(()) } else { Err(CoverageError { beta }) }
     }
 
     /// The penalty of each hypothesis, a batch row, in each head.
     ///
-    /// It depends on the coverage alone, not on the order in which a hypothesis looked.
+    /// It depends on the coverage alone, not on the order in which a hypothesis looked. Of a coverage
+    /// in half precision it is summed in f32.
     ///
     /// # Shapes
     /// - `coverage`: `[batch, heads, keys]`, [`Past::coverage`]
@@ -142,12 +145,14 @@ impl CoveragePenalty {
         let visible = mask.lower(&shape, &plain).expand([batch, heads, 1, keys]);
         let hidden = visible.bool_not().reshape([batch, heads, keys]);
         // A key that was covered exactly once has no penalty of either kind.
-        let covered = coverage.mask_fill(hidden, 1.0);
+        let storage = FloatDType::from(coverage.dtype());
+        let covered = at_least_f32(coverage).mask_fill(hidden, 1.0);
         let sum = |terms: Tensor<3>| terms.sum_dim(2).squeeze_dim::<2>(2);
-        match *self {
+        let penalty = match *self {
             Self::Gnmt { beta } => sum(covered.clamp(LEAST, 1.0).log()) * beta,
             Self::Summary { beta } => sum(covered.clamp_min(1.0) - 1.0) * -beta,
-        }
+        };
+        penalty.cast(storage)
     }
 }
 
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "coverage penalty: beta must be at least 0 and finite, got -1")]
+    #[should_panic(expected = "coverage penalty: beta must be from 0 to 1e18, got -1")]
     fn a_reward_is_no_penalty() {
         let coverage = Tensor::ones([2, 3, 7], &Device::flex());
         CoveragePenalty::Gnmt { beta: -1.0 }.penalty(coverage, &Mask::open());

@@ -9,6 +9,7 @@ pub mod coverage;
 mod dropout;
 pub mod explain;
 pub mod graph;
+mod half;
 mod logistic;
 pub mod mask;
 pub mod mechanism;

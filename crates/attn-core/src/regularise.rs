@@ -1,6 +1,7 @@
 //! Entropy of attention, and a loss of it.
 
-use burn::tensor::Tensor;
+use crate::half::at_least_f32;
+use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// A weight below this counts as 0, whose part in an entropy is 0: the smallest number whose inverse
@@ -11,17 +12,20 @@ const LEAST: f32 = f32::MIN_POSITIVE;
 ///
 /// Exactly 0 for a query that sees no key. The gradient at a weight of 0, which is infinite, is
 /// taken as 0: a hidden key gets none. Weights below 0, as talking heads have them, count as 0.
+/// Half-precision weights are summed in f32.
 ///
 /// # Shapes
 /// - `weights`: `[batch, heads, queries, keys]`
 /// - result: `[batch, heads, queries]`
 pub fn entropy(weights: Tensor<4>) -> Tensor<3> {
+    let storage = FloatDType::from(weights.dtype());
+    let weights = at_least_f32(weights);
     let none = weights.clone().detach().lower_elem(LEAST);
     let weights = weights.mask_fill(none.clone(), 0.0);
     let log = weights.clone().mask_fill(none, 1.0).log();
     // 0 minus the sum: its negation would be -0 for an empty row.
     let sum = (weights * log).sum_dim(3);
-    (sum.zeros_like() - sum).squeeze_dim(3)
+    (sum.zeros_like() - sum).squeeze_dim(3).cast(storage)
 }
 
 /// What an [`EntropyRegulariser`] teaches.
@@ -49,7 +53,7 @@ pub struct EntropyRegulariser {
 
 /// A regulariser that cannot be.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("entropy regulariser: strength must be at least 0 and finite, got {strength}")]
+#[error("entropy regulariser: strength must be from 0 to 1e18, got {strength}")]
 pub struct RegulariserError {
     /// What it was.
     pub strength: f64,
@@ -62,14 +66,11 @@ impl EntropyRegulariser {
     }
 
     /// # Errors
-    /// If the strength is negative or not finite: the goal says the sign.
+    /// If the strength is negative, for the goal says the sign, or above 1e18, of which f32 may make
+    /// an infinity.
     pub fn validate(&self) -> Result<(), RegulariserError> {
         let strength = self.strength;
-        if strength.is_finite() && strength >= 0.0 {
-            Ok(())
-        } else {
-            Err(RegulariserError { strength })
-        }
+        if (0.0..=1e18).contains(&strength) { Ok(()) } else { Err(RegulariserError { strength }) }
     }
 
     /// The loss: the mean over all queries of all heads that see a key, 0 if none does.
@@ -82,13 +83,15 @@ impl EntropyRegulariser {
     /// With the message of [`validate`](Self::validate) if that refuses.
     pub fn loss(&self, weights: Tensor<4>) -> Tensor<1> {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
+        let storage = FloatDType::from(weights.dtype());
+        let weights = at_least_f32(weights);
         let seeing = weights.clone().detach().not_equal_elem(0.0).any_dim(3).int().float();
         let share = seeing.sum().cast(weights.dtype()).clamp_min(1.0).recip();
         let sign = match self.goal {
             EntropyGoal::Spread => -1.0,
             EntropyGoal::Focus => 1.0,
         };
-        entropy(weights).sum() * share * (sign * self.strength)
+        (entropy(weights).sum() * share * (sign * self.strength)).cast(storage)
     }
 }
 
@@ -98,9 +101,7 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    #[should_panic(
-        expected = "entropy regulariser: strength must be at least 0 and finite, got -1"
-    )]
+    #[should_panic(expected = "entropy regulariser: strength must be from 0 to 1e18, got -1")]
     fn the_goal_says_the_sign() {
         let weights = Tensor::ones([1, 2, 3, 5], &Device::flex());
         EntropyRegulariser::new(EntropyGoal::Focus, -1.0).loss(weights);

@@ -2,7 +2,7 @@
 
 use crate::mechanism::MechanismError;
 use burn::module::{Module, Param};
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`TalkingHeads`].
@@ -119,6 +119,7 @@ fn mix(mixture: Tensor<2>, pairs: Tensor<4>) -> Tensor<4> {
     if pairs.dims().contains(&0) {
         return pairs;
     }
+    let mixture = mixture.cast(FloatDType::from(pairs.dtype()));
     let mixture = mixture.transpose().unsqueeze::<3>().expand([batch, heads, heads]);
     let mixed = mixture.matmul(pairs.reshape([batch, heads, queries * keys])); // [b, h, q·k]
     mixed.reshape([batch, heads, queries, keys])

@@ -140,8 +140,8 @@ impl AdaptiveSpan {
         let free = shares.clone() - shares.detach();
         let spans = self.spans().detach() + free * self.max_span as f64;
         let reach = spans.cast(FloatDType::from(scores.values.dtype())) + self.ramp as f64;
-        let (k, q) = (k as i64, q as i64);
-        let position = range(k - q..k, &scores.values).reshape([1, 1, q, 1]);
+        let (k, q, last) = (k as i64, q as i64, (k as i64) - scores.behind as i64);
+        let position = range(last - q..last, &scores.values).reshape([1, 1, q, 1]);
         let distance = position - range(0..k, &scores.values).reshape([1, 1, 1, k]); // [1, 1, q, k]
         let height = reach.reshape([1, heads, 1, 1]) - distance; // [1, h, q, k]
         (height * (self.ramp as f64).recip()).clamp(0.0, 1.0)

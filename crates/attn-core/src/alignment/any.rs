@@ -2,10 +2,10 @@
 
 use super::{
     AdaptiveSpan, AdaptiveSpanConfig, Aligned, Alignment, AlignmentError, Chunkwise,
-    ChunkwiseConfig, Entmax, EntmaxConfig, GumbelSoftmax, GumbelSoftmaxConfig, Hard, HardConfig,
-    LocalMonotonic, LocalMonotonicConfig, LocalPredictive, LocalPredictiveConfig, Monotonic,
-    MonotonicConfig, Scores, Sigmoid, SigmoidConfig, Softmax, SoftmaxConfig, Sparsemax,
-    SparsemaxConfig, TopK, TopKConfig,
+    ChunkwiseConfig, Entmax, EntmaxAlpha, EntmaxConfig, GumbelSoftmax, GumbelSoftmaxConfig, Hard,
+    HardConfig, LocalMonotonic, LocalMonotonicConfig, LocalPredictive, LocalPredictiveConfig,
+    Monotonic, MonotonicConfig, Scores, Sigmoid, SigmoidConfig, SinkConfig, Softmax, SoftmaxConfig,
+    Sparsemax, SparsemaxConfig, TopK, TopKConfig,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -74,6 +74,24 @@ impl AlignmentConfig {
             Self::TopK(config) => config.validate(),
             Self::Hard(config) => config.validate(),
             Self::GumbelSoftmax(config) => config.validate(),
+        }
+    }
+
+    /// The number of heads, where it is configured.
+    pub(crate) fn heads(&self) -> Option<usize> {
+        match self {
+            Self::Softmax(SoftmaxConfig { sink: SinkConfig::Learned(heads) }) => Some(*heads),
+            Self::Entmax(EntmaxConfig { alpha: EntmaxAlpha::Learned(heads) }) => Some(*heads),
+            Self::AdaptiveSpan(config) => Some(config.heads),
+            _ => None,
+        }
+    }
+
+    /// The width of a query, where it is configured.
+    pub(crate) fn d_query(&self) -> Option<usize> {
+        match self {
+            Self::LocalPredictive(config) => Some(config.d_query),
+            _ => None,
         }
     }
 

@@ -46,7 +46,7 @@ impl ChunkwiseConfig {
     }
 
     /// # Errors
-    /// If the chunk is empty, the noise is negative, or noise or offset are not finite.
+    /// If the chunk is empty, the noise is not from 0 to 1e18, or the offset not finite.
     pub fn validate(&self) -> Result<(), AlignmentError> {
         AlignmentError::check_sizes("chunkwise", &[("chunk", self.chunk)])?;
         check("chunkwise", self.noise, self.offset)
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "chunkwise alignment: noise must be finite and at least 0, got NaN")]
+    #[should_panic(expected = "chunkwise alignment: noise must be from 0 to 1e18, got NaN")]
     fn noise_is_a_number() {
         ChunkwiseConfig::new(2).with_noise(f64::NAN).init(&Device::flex());
     }

@@ -36,13 +36,13 @@ impl GumbelSoftmaxConfig {
     }
 
     /// # Errors
-    /// If the temperature is not positive and finite.
+    /// If the temperature is not from 1e-18 to 1e18: f32 holds it and its inverse.
     pub fn validate(&self) -> Result<(), AlignmentError> {
         let value = self.temperature;
-        if value.is_finite() && value > 0.0 {
+        if (1e-18..=1e18).contains(&value) {
             return Ok(());
         }
-        let range = "positive and finite";
+        let range = "from 1e-18 to 1e18";
         Err(AlignmentError::Range {
             alignment: "gumbel-softmax",
             field: "temperature",
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     #[should_panic(
-        expected = "gumbel-softmax alignment: temperature must be positive and finite, got 0"
+        expected = "gumbel-softmax alignment: temperature must be from 1e-18 to 1e18, got 0"
     )]
     fn a_temperature_of_zero_is_refused() {
         GumbelSoftmaxConfig::new().with_temperature(0.0).init(&Device::flex());

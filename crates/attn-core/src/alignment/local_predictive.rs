@@ -101,6 +101,7 @@ impl LocalPredictive {
             lengths.dims(),
             query.dims()
         );
+        let query = query.cast(FloatDType::from(self.hidden.weight.dtype()));
         let logit = self.centre.forward(self.hidden.forward(query).tanh()); // [b, h, q, 1]
         let share = sigmoid(logit.cast(FloatDType::from(lengths.dtype())));
         share * lengths

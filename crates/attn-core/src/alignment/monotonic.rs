@@ -43,7 +43,7 @@ impl MonotonicConfig {
     }
 
     /// # Errors
-    /// If the noise is negative, or either is not finite.
+    /// If the noise is not from 0 to 1e18, or the offset not finite.
     pub fn validate(&self) -> Result<(), AlignmentError> {
         check("monotonic", self.noise, self.offset)
     }
@@ -69,8 +69,9 @@ pub(super) fn check(
     offset: f64,
 ) -> Result<(), AlignmentError> {
     let range = |field, range, value| Err(AlignmentError::Range { alignment, field, range, value });
-    if !(noise.is_finite() && noise >= 0.0) {
-        return range("noise", "finite and at least 0", noise);
+    // Beyond, f32 makes an infinity of it, and 0 times that is no number.
+    if !(0.0..=1e18).contains(&noise) {
+        return range("noise", "from 0 to 1e18", noise);
     }
     if !offset.is_finite() {
         return range("offset", "finite", offset);
@@ -166,7 +167,7 @@ mod tests {
     use crate::alignment::{Past, weigh};
 
     #[test]
-    #[should_panic(expected = "monotonic alignment: noise must be finite and at least 0, got -1")]
+    #[should_panic(expected = "monotonic alignment: noise must be from 0 to 1e18, got -1")]
     fn negative_noise_is_refused() {
         MonotonicConfig::new().with_noise(-1.0).init(&Device::flex());
     }

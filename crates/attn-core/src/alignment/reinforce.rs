@@ -37,18 +37,18 @@ impl Reinforce {
     }
 
     /// # Errors
-    /// If a weight is negative, or a number is not finite.
+    /// If a weight is not from 0 to 1e18, or the baseline not from -1e18 to 1e18.
     pub fn validate(&self) -> Result<(), AlignmentError> {
         let refuse = |field, range, value| {
             Err(AlignmentError::Range { alignment: "reinforce", field, range, value })
         };
         for (field, value) in [("reward", self.reward), ("entropy", self.entropy)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return refuse(field, "finite and not negative", value);
+            if !(0.0..=1e18).contains(&value) {
+                return refuse(field, "from 0 to 1e18", value);
             }
         }
-        if !self.baseline.is_finite() {
-            return refuse("baseline", "finite", self.baseline);
+        if !(-1e18..=1e18).contains(&self.baseline) {
+            return refuse("baseline", "from -1e18 to 1e18", self.baseline);
         }
         Ok(())
     }

@@ -15,6 +15,9 @@ pub struct Scores<'a> {
     pub query: Option<&'a Tensor<4>>,
     /// The steps before these queries.
     pub past: &'a Past,
+    /// How many queries of the same reading follow these: where a score looks back, they are aligned
+    /// one by one.
+    pub behind: usize,
 }
 
 impl Scores<'_> {

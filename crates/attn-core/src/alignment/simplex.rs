@@ -1,7 +1,8 @@
 //! What alignments share that solve for a point of the simplex, or choose one of its corners.
 
 use super::Scores;
-use burn::tensor::{Bool, FloatDType, Tensor};
+use super::range::range;
+use burn::tensor::{Bool, Tensor};
 
 /// The scores less the largest visible one of their row, −∞ where hidden; the row of a query that
 /// sees no key is −∞ throughout. No gradient passes.
@@ -16,9 +17,7 @@ pub(super) fn below_maximum(scores: &Scores<'_>) -> Tensor<4> {
 /// 1, 2, … in the dtype of a tensor `[b, h, q, k]`, expanded to its shape.
 pub(super) fn ranks(like: &Tensor<4>) -> Tensor<4> {
     let [.., keys] = like.dims();
-    let ranks = Tensor::<1, burn::tensor::Int>::arange(1..keys as i64 + 1, &like.device());
-    let ranks = ranks.float().cast(FloatDType::from(like.dtype()));
-    ranks.reshape([1, 1, 1, keys]).expand(like.dims())
+    range(1..keys as i64 + 1, like).reshape([1, 1, 1, keys]).expand(like.dims())
 }
 
 /// 1 where a condition holds and 0 elsewhere, in the dtype of a tensor.

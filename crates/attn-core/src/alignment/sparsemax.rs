@@ -29,7 +29,7 @@ impl SparsemaxConfig {
     }
 }
 
-/// Sparsemax, Martins & Astudillo (2016), equations 2 and 4: the point of the simplex next to the
+/// Sparsemax, Martins & Astudillo (2016), equations 2–4: the point of the simplex next to the
 /// scores, `argmin_p |p - s|²`, which is `w_j = max(0, s_j - τ(s))` with the `τ` that makes the row
 /// sum to 1.
 ///

@@ -37,8 +37,8 @@ impl TopKConfig {
     }
 }
 
-/// Softmax over the `k` best visible scores of each query (Zhao et al. 2019, "Explicit Sparse Transformer"; Gupta et al.
-/// 2021); of equal scores, those of earlier keys. A query that sees no more than `k` keys keeps
+/// Softmax over the `k` best visible scores of each query (Zhao et al. 2019, "Explicit Sparse
+/// Transformer"; Gupta et al. 2021); of equal scores, those of earlier keys. A query that sees no more than `k` keys keeps
 /// them all, so that the weights are then those of [`Softmax`](super::Softmax).
 ///
 /// What it gives up is a gradient for the scores that are not among the best. Time `n log n` per

@@ -1,8 +1,9 @@
 //! The law of attention around any alignment.
 
 use super::{Aligned, Alignment, Draw, Past, Scores};
+use crate::half::at_least_f32;
 use crate::{AttentionShape, Mask};
-use burn::tensor::{Bool, DType, FloatDType, Tensor};
+use burn::tensor::{Bool, FloatDType, Tensor};
 
 /// The weights that an alignment gives to scores of any origin, under a mask and the
 /// [law](crate#the-law-of-attention).
@@ -28,20 +29,21 @@ pub fn weigh(
     let shape = AttentionShape { batch, heads, queries, keys };
     let plain = scores.device().without_autodiff();
     let visible = (!mask.is_open_for(&shape)).then(|| mask.lower(&shape, &plain).expand(dims));
-    weigh_visible(alignment, scores, query, visible, past)
+    weigh_visible(alignment, scores, query, visible, past, 0)
 }
 
-/// [`weigh`] with a mask that has been lowered, `[batch, heads, queries, keys]`, to what is visible.
+/// [`weigh`] with a mask that has been lowered, `[batch, heads, queries, keys]`, to what is visible, of
+/// queries that `behind` others of their reading follow.
 pub(crate) fn weigh_visible(
     alignment: &dyn Alignment,
     scores: Tensor<4>,
     query: Option<&Tensor<4>>,
     visible: Option<Tensor<4, Bool>>,
     past: &Past,
+    behind: usize,
 ) -> Aligned {
     let storage = scores.dtype();
-    let half = matches!(storage, DType::F16 | DType::BF16);
-    let values = if half { scores.cast(FloatDType::F32) } else { scores };
+    let values = at_least_f32(scores);
     let dims = values.dims();
     if dims.contains(&0) {
         return Aligned::new(values.cast(FloatDType::from(storage)));
@@ -61,7 +63,7 @@ pub(crate) fn weigh_visible(
     let broken_rows = broken.any_dim(3); // [b, h, q, 1]
     let values = values.mask_fill(unusable, 0.0);
 
-    let scores = Scores { values, visible, query, past };
+    let scores = Scores { values, visible, query, past, behind };
     let Aligned { weights, carry, draw } = alignment.align(&scores);
     let weights = scores.only_visible(weights);
     let poison = broken_rows.clone().expand(dims);
@@ -71,7 +73,7 @@ pub(crate) fn weigh_visible(
     };
     let weights = weights.mask_fill(poison, f32::NAN);
     Aligned {
-        weights: if half { weights.cast(FloatDType::from(storage)) } else { weights },
+        weights: weights.cast(FloatDType::from(storage)),
         carry,
         draw: draw.map(|draw| of_seeing_rows(draw, scores.visible.as_ref(), &broken_rows)),
     }

@@ -67,11 +67,13 @@ impl GatConfig {
     }
 
     /// # Errors
-    /// If a size is zero, the slope is not in `[0, 1]`, or the dropout is not in `[0, 1)`.
+    /// If a size is zero, the matrices are more than memory could hold, the slope is not in `[0, 1]`, or the dropout is not in `[0, 1)`.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_input, d_head, heads, .. } = *self;
         let sizes = [("d_input", d_input), ("d_head", d_head), ("heads", heads)];
         MechanismError::check_sizes("gat", &sizes)?;
+        let fields = "d_input, d_head and heads";
+        MechanismError::check_product("gat", fields, &[d_input.max(2), d_head, heads])?;
         check_slope("gat", self.negative_slope)?;
         MechanismError::check_probability("gat", "dropout", self.dropout)
     }

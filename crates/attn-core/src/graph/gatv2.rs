@@ -61,11 +61,13 @@ impl GatV2Config {
     }
 
     /// # Errors
-    /// If a size is zero, the slope is not in `[0, 1]`, or the dropout is not in `[0, 1)`.
+    /// If a size is zero, the matrices are more than memory could hold, the slope is not in `[0, 1]`, or the dropout is not in `[0, 1)`.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_input, d_head, heads, .. } = *self;
         let sizes = [("d_input", d_input), ("d_head", d_head), ("heads", heads)];
         MechanismError::check_sizes("gatv2", &sizes)?;
+        let fields = "d_input, d_head and heads";
+        MechanismError::check_product("gatv2", fields, &[d_input.max(2), d_head, heads])?;
         check_slope("gatv2", self.negative_slope)?;
         MechanismError::check_probability("gatv2", "dropout", self.dropout)
     }

@@ -1,7 +1,8 @@
 //! Softmax over the groups of a list.
 
 use super::GraphError;
-use burn::tensor::{Bool, DType, Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
+use crate::half::at_least_f32;
+use burn::tensor::{Bool, Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 /// Which elements of a list belong together: each is of one of `count` segments, in any order.
 #[derive(Clone, Debug)]
@@ -187,8 +188,7 @@ pub fn segment_softmax(scores: Tensor<2>, segments: &Segments) -> Tensor<2> {
     segments.assert_len("scores", &scores);
     let Some(tensors) = &segments.tensors else { return scores };
     let storage = scores.dtype();
-    let half = matches!(storage, DType::F16 | DType::BF16);
-    let scores = if half { scores.cast(FloatDType::F32) } else { scores };
+    let scores = at_least_f32(scores);
 
     // What is not finite is put back at the end, so that no gradient meets it.
     let broken = scores.clone().detach().is_finite().bool_not();
@@ -198,7 +198,7 @@ pub fn segment_softmax(scores: Tensor<2>, segments: &Segments) -> Tensor<2> {
     let sums = segments.sum(exponentials.clone()); // [count, heads]
     let weights = exponentials / tensors.spread(sums);
     let weights = weights.mask_fill(tensors.any(broken, segments.count), f32::NAN);
-    if half { weights.cast(FloatDType::from(storage)) } else { weights }
+    weights.cast(FloatDType::from(storage))
 }
 
 #[cfg(test)]

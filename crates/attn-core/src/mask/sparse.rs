@@ -79,9 +79,9 @@ impl Mask {
             | Self::random_blocks(size, blocks, random, seed)
     }
 
-    /// The strided pattern of Sparse Transformers (Child et al. 2019, section 4.3): the last `stride`
-    /// keys, and of all before them each that is a multiple of `stride` away. Both in one mask, as a
-    /// merged head has them (section 5.1).
+    /// The strided pattern of Sparse Transformers (Child et al. 2019, section 4.3): the query's own key
+    /// and the `stride` before it, and of all before these each that is a multiple of `stride` away.
+    /// Both in one mask, as a merged head has them (section 5.1).
     ///
     /// ```
     /// # use attn_core::{AttentionShape, Mask};

@@ -1,13 +1,13 @@
 //! Attention of any score and any alignment.
 
-use super::finite::{columns_of_heads, finite_rows};
+use super::finite::{columns_of_heads, finite_rows, select_rows};
 use super::{Mechanism, MechanismError};
 use crate::alignment::{Aligned, AlignmentConfig, AnyAlignment, Draw, Past, weigh_visible};
 use crate::attend::bind;
 use crate::score::{AnyScore, ScaledDotConfig, Score, ScoreConfig};
 use crate::talking_heads::{TalkingHeads, TalkingHeadsConfig};
 use crate::{AttendOptions, AttentionShape, Dropout, DropoutConfig, Mask, attend};
-use attn_kernels::attention::twin::Visible;
+use attn_kernels::attention::twin::{Visible, nothing_to_see};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -69,12 +69,25 @@ impl AttentionConfig {
     }
 
     /// # Errors
-    /// If score or alignment cannot be, the dropout is not in `[0, 1)`, or no head is to talk.
+    /// If score or alignment cannot be, the dropout is not in `[0, 1)`, no head is to talk, or score,
+    /// alignment and talking heads are of different heads or queries.
     pub fn validate(&self) -> Result<(), MechanismError> {
         self.score.validate()?;
         self.alignment.validate()?;
         MechanismError::check_probability("attention", "dropout", self.dropout)?;
-        self.talking().map_or(Ok(()), |talking| talking.validate())
+        self.talking().map_or(Ok(()), |talking| talking.validate())?;
+        match (self.talking_heads, self.alignment.heads()) {
+            (Some(talking), Some(alignment)) if talking != alignment => {
+                return Err(MechanismError::Heads { talking, alignment });
+            }
+            _ => {}
+        }
+        match (self.score.d_query(), self.alignment.d_query()) {
+            (Some(score), Some(alignment)) if score != alignment => {
+                Err(MechanismError::QueryWidth { score, alignment })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The attention.
@@ -127,8 +140,7 @@ impl Memory {
     pub fn select_rows(self, rows: &Tensor<1, burn::tensor::Int>) -> Self {
         Self {
             key: self.key.select(0, rows.clone()),
-            // Not as booleans: on flex, burn 0.22.1 selects these as another type than they were.
-            broken: self.broken.int().select(0, rows.clone()).bool(),
+            broken: select_rows(self.broken, rows),
             value: self.value.select(0, rows.clone()),
         }
     }
@@ -162,6 +174,12 @@ impl Attention {
             key.dims(),
             value.dims()
         );
+        if key.dims().contains(&0) {
+            // There is nothing to project, and not every backend would.
+            let [b, g, k, _] = key.dims();
+            let broken = Tensor::full([b, g, k, 1], false, &key.device().without_autodiff());
+            return Memory { key, broken, value };
+        }
         let (key, broken) = finite_rows(key);
         Memory { key: self.score.project_keys(key), broken, value }
     }
@@ -171,6 +189,8 @@ impl Attention {
     ///
     /// # Shapes
     /// - `query`: `[batch, heads, queries, d]`
+    ///
+    /// Where there is no query or no key, contexts and weights are 0, and nothing is drawn.
     ///
     /// # Panics
     /// If the shapes do not fit together, or the mask, the score or the alignment does not fit them.
@@ -183,38 +203,46 @@ impl Attention {
         );
         let shape = AttentionShape { batch, heads, queries, keys };
         let dims = [batch, heads, queries, keys];
+        let bound = bind(mask, &shape);
+        if dims.contains(&0) {
+            past.steps += queries;
+            let (context, softmax) = nothing_to_see(query, keys, memory.value.dims()[3], None);
+            return Reading { context, weights: softmax.weights, draw: None };
+        }
         let plain = query.device().without_autodiff();
         let visible = (!mask.is_open_for(&shape)).then(|| mask.lower(&shape, &plain).expand(dims));
 
         // A score that looks back needs the weights of one query before it can score the next.
-        let at_once = if self.score.looks_back() { 1 } else { queries.max(1) };
+        let at_once = if self.score.looks_back() { 1 } else { queries };
         let parts = (0..queries).step_by(at_once).map(|first| {
             let steps = first..(first + at_once).min(queries);
             let visible = visible.clone().map(|visible| visible.slice_dim(2, steps.clone()));
-            let aligned = self.weigh(query.clone().slice_dim(2, steps), memory, visible, past);
+            let behind = queries - steps.end;
+            let query = query.clone().slice_dim(2, steps);
+            let aligned = self.weigh(query, memory, visible, past, behind);
             past.advance(&aligned);
             aligned
         });
-        let Aligned { weights, draw, .. } = concatenate(parts.collect(), dims, &query);
+        let Aligned { weights, draw, .. } = concatenate(parts.collect());
         let weights = match &self.talking_heads {
             None => weights,
             Some(talking) => talking.visible_weights(weights, visible.as_ref()),
         };
 
-        let mask = bind(mask, &shape);
-        let visible = Visible::new(mask.as_deref(), dims, &query.device());
+        let visible = Visible::new(bound.as_deref(), dims, &query.device());
         let dropout = self.dropout.draw(&query.device());
         let context = visible.average(weights.clone(), memory.value.clone(), dropout);
         Reading { context, weights, draw }
     }
 
-    /// The weights of some queries, `[batch, heads, queries, keys]`.
+    /// The weights of some queries, `[batch, heads, queries, keys]`, which `behind` others follow.
     fn weigh(
         &self,
         query: Tensor<4>,
         memory: &Memory,
         visible: Option<Tensor<4, Bool>>,
         past: &Past,
+        behind: usize,
     ) -> Aligned {
         let (query, broken) = finite_rows(query);
         let group = query.dims()[1] / memory.value.dims()[1];
@@ -226,7 +254,7 @@ impl Attention {
             None => scores,
             Some(talking) => talking.visible_scores(scores, visible.as_ref()),
         };
-        weigh_visible(&self.alignment, scores, Some(&query), visible, past)
+        weigh_visible(&self.alignment, scores, Some(&query), visible, past, behind)
     }
 
     /// Whether the fused kernel gives the same context: a dot product, scaled or not, and softmax.
@@ -245,13 +273,10 @@ impl Attention {
     }
 }
 
-/// The parts of a reading behind each other.
-fn concatenate(mut parts: Vec<Aligned>, dims: [usize; 4], query: &Tensor<4>) -> Aligned {
+/// The parts of a reading behind each other, one or more.
+fn concatenate(mut parts: Vec<Aligned>) -> Aligned {
     if parts.len() == 1 {
         return parts.remove(0);
-    }
-    if parts.is_empty() {
-        return Aligned::new(Tensor::zeros(dims, (&query.device(), query.dtype())));
     }
     let draws: Option<Vec<Draw>> = parts.iter().map(|part| part.draw.clone()).collect();
     let draw = draws.map(|draws| {

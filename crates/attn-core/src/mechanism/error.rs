@@ -56,9 +56,47 @@ pub enum MechanismError {
         /// The number of parts.
         into: usize,
     },
+    /// An alignment of other heads than those that talk.
+    #[error("attention: talking_heads = {talking}, but an alignment of {alignment} heads")]
+    Heads {
+        /// Heads that talk.
+        talking: usize,
+        /// Heads of the alignment.
+        alignment: usize,
+    },
+    /// A score and an alignment of queries that are not of one width.
+    #[error("attention: a score of d_query = {score}, but an alignment of d_query = {alignment}")]
+    QueryWidth {
+        /// Width of the score's queries.
+        score: usize,
+        /// Width of the alignment's queries.
+        alignment: usize,
+    },
+    /// Sizes whose product is more than there may be numbers in memory.
+    #[error("{mechanism}: {fields} make more numbers than can be counted")]
+    Uncountable {
+        /// The name of the mechanism.
+        mechanism: &'static str,
+        /// The fields of its config.
+        fields: &'static str,
+    },
 }
 
 impl MechanismError {
+    /// Refuses sizes of which a matrix is made that no memory could hold, before they are multiplied.
+    pub(crate) fn check_product(
+        mechanism: &'static str,
+        fields: &'static str,
+        sizes: &[usize],
+    ) -> Result<(), Self> {
+        let product = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        // Numbers are of up to eight bytes.
+        match product {
+            Some(numbers) if numbers <= isize::MAX as usize / 8 => Ok(()),
+            _ => Err(Self::Uncountable { mechanism, fields }),
+        }
+    }
+
     /// Refuses the first of the named sizes that is zero.
     pub(crate) fn check_sizes(
         mechanism: &'static str,

@@ -2,6 +2,7 @@
 //! with word of those that were not.
 
 use super::finite::{columns_of_heads, finite_rows};
+use crate::half::at_least_f32;
 use crate::mask::Factored;
 use crate::{AttentionShape, Mask};
 use attn_kernels::attention::twin;
@@ -161,11 +162,6 @@ fn check_shapes(
         "{mechanism}: {heads} query heads do not split evenly over {kv_heads} key/value heads"
     );
     AttentionShape { batch, heads, queries, keys }
-}
-
-/// Sums over many keys need more digits than half precision has.
-fn at_least_f32(x: Tensor<4>) -> Tensor<4> {
-    if matches!(x.dtype(), DType::F16 | DType::BF16) { x.cast(FloatDType::F32) } else { x }
 }
 
 /// `x` with 0 in hidden rows, `[b, g, k, 1]`.

@@ -44,7 +44,7 @@ pub use performer::{Performer, PerformerConfig};
 pub use retention::{Retention, RetentionConfig, RetentionState};
 
 use crate::Mask;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 /// An attention: queries, keys and values in, contexts out.
 pub trait Mechanism {
@@ -70,9 +70,13 @@ pub trait Mechanism {
     /// As [`forward`](Self::forward).
     fn weights(&self, query: Tensor<4>, key: Tensor<4>, mask: &Mask) -> Tensor<4> {
         let [b, g, k, _] = key.dims();
-        let identity =
-            Tensor::<2>::eye(k, &key.device()).cast(burn::tensor::FloatDType::from(key.dtype()));
-        let value = identity.reshape([1, 1, k, k]).expand([b, g, k, k]);
+        let options = (&key.device(), key.dtype());
+        let value = if k == 0 {
+            Tensor::zeros([b, g, k, k], options)
+        } else {
+            let identity = Tensor::<2>::eye(k, options.0).cast(FloatDType::from(options.1));
+            identity.reshape([1, 1, k, k]).expand([b, g, k, k])
+        };
         self.forward(query, key, value, mask)
     }
 }

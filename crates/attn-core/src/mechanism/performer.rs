@@ -57,11 +57,14 @@ impl PerformerConfig {
     }
 
     /// # Errors
-    /// If a size is zero.
+    /// If a size is zero, or `Ω` more than memory could hold.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_head, features, chunk, .. } = *self;
         let sizes = [("d_head", d_head), ("features", features), ("chunk", chunk)];
-        MechanismError::check_sizes("performer", &sizes)
+        MechanismError::check_sizes("performer", &sizes)?;
+        // Orthogonal features are drawn in blocks of d_head.
+        let sizes = [d_head, features.max(d_head)];
+        MechanismError::check_product("performer", "d_head and features", &sizes)
     }
 
     /// The mechanism.

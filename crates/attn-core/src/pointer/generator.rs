@@ -1,9 +1,9 @@
 //! The gate between generating and copying.
 
 use super::{PointerError, Source, mixture};
+use crate::logistic::sigmoid;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! Generated and copied words in one distribution.
 
 use super::Source;
-use burn::tensor::Tensor;
+use crate::half::at_least_f32;
 use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::{FloatDType, Tensor};
 
 /// A copied probability below this counts as none: the smallest number whose inverse f32 holds,
 /// which the gradient of its logarithm is.
@@ -20,7 +21,7 @@ pub const IMPOSSIBLE: f32 = -126.0 * std::f32::consts::LN_2;
 /// gradient.
 ///
 /// The probabilities sum to 1, or where a step sees no key, so that all its weights are 0, to
-/// `p_gen`.
+/// `p_gen`. Half precision is computed in f32, and returned as the logits were stored.
 ///
 /// # Shapes
 /// - `gate`: `[batch, steps]`, the logit of `p_gen`
@@ -49,6 +50,8 @@ pub fn mixture(
         "pointer-generator: gate and weights of {found:?} do not fit logits {:?}: batch and steps must agree",
         logits.dims()
     );
+    let storage = FloatDType::from(logits.dtype());
+    let (gate, logits, weights) = (at_least_f32(gate), at_least_f32(logits), at_least_f32(weights));
     let gate = gate.unsqueeze_dim::<3>(2); // [b, t, 1]
     let generated = log_softmax(logits, 2) + log_sigmoid(gate.clone()); // [b, t, vocabulary]
 
@@ -60,12 +63,12 @@ pub fn mixture(
     let both = log_add_exp(generated.clone(), copied.clone().slice_dim(2, words.clone()));
     let known = both.mask_where(none.clone().slice_dim(2, words), generated);
     if vocabulary == extended {
-        return known;
+        return known.cast(storage);
     }
     let beyond = vocabulary..extended;
     let none = none.slice_dim(2, beyond.clone());
     let unknown = copied.slice_dim(2, beyond).mask_fill(none, IMPOSSIBLE);
-    Tensor::cat(vec![known, unknown], 2)
+    Tensor::cat(vec![known, unknown], 2).cast(storage)
 }
 
 /// `ln(exp(a) + exp(b))` for a finite `b`.

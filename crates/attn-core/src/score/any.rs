@@ -67,6 +67,23 @@ impl ScoreConfig {
         }
     }
 
+    /// The width of a query, where it is configured.
+    pub(crate) fn d_query(&self) -> Option<usize> {
+        match self {
+            Self::General(config) => Some(config.d_query),
+            Self::Additive(config) => Some(config.d_query),
+            Self::Concat(config) => Some(config.d_query),
+            Self::Location(config) => Some(config.d_query),
+            Self::LocationAware(config) => Some(config.d_query),
+            Self::Coverage(config) => Some(config.d_query),
+            Self::Dot(_)
+            | Self::ScaledDot(_)
+            | Self::Cosine(_)
+            | Self::L2(_)
+            | Self::Gaussian(_) => None,
+        }
+    }
+
     /// The score.
     ///
     /// # Panics

@@ -37,7 +37,7 @@ impl CosineConfig {
     }
 
     /// # Errors
-    /// If the temperature is not positive and finite.
+    /// If the temperature is not from 1e-18 to 1e18.
     pub fn validate(&self) -> Result<(), ScoreError> {
         ScoreError::check_factor("cosine", "temperature", self.temperature)
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic(expected = "cosine score: temperature must be positive and finite, got 0")]
+    #[should_panic(expected = "cosine score: temperature must be from 1e-18 to 1e18, got 0")]
     fn a_temperature_of_zero_is_refused() {
         CosineConfig::new().with_temperature(0.0).init(&Device::flex());
     }

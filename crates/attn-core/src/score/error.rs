@@ -11,8 +11,8 @@ pub enum ScoreError {
         /// The field of its config.
         field: &'static str,
     },
-    /// A factor that is not a positive finite number.
-    #[error("{score} score: {field} must be positive and finite, got {value}")]
+    /// A factor that is not positive, or that f32 does not hold with its square and its inverse.
+    #[error("{score} score: {field} must be from 1e-18 to 1e18, got {value}")]
     Factor {
         /// The name of the score.
         score: &'static str,
@@ -49,7 +49,7 @@ impl ScoreError {
         field: &'static str,
         value: f64,
     ) -> Result<(), Self> {
-        if value.is_finite() && value > 0.0 {
+        if (1e-18..=1e18).contains(&value) {
             Ok(())
         } else {
             Err(Self::Factor { score, field, value })

@@ -3,7 +3,7 @@
 use super::distance::squared_distances;
 use super::{Score, ScoreError, assert_width, grouped};
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`Gaussian`] score.
@@ -40,7 +40,7 @@ impl GaussianConfig {
     }
 
     /// # Errors
-    /// If the bandwidth is not positive and finite.
+    /// If the bandwidth is not from 1e-18 to 1e18: the inverse of its square is a number of f32.
     pub fn validate(&self) -> Result<(), ScoreError> {
         ScoreError::check_factor("gaussian", "bandwidth", self.bandwidth)
     }
@@ -88,6 +88,7 @@ impl Score for Gaussian {
             None => distances * (-0.5 / self.bandwidth.powi(2)),
             Some(log) => {
                 let factor = log.val().mul_scalar(-2.0).exp().mul_scalar(-0.5); // -1 / 2σ²
+                let factor = factor.cast(FloatDType::from(distances.dtype()));
                 distances * factor.reshape([1, 1, 1, 1])
             }
         }
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic(expected = "gaussian score: bandwidth must be positive and finite, got 0")]
+    #[should_panic(expected = "gaussian score: bandwidth must be from 1e-18 to 1e18, got 0")]
     fn a_bandwidth_of_zero_is_refused() {
         GaussianConfig::new().with_bandwidth(0.0).init(&Device::flex());
     }

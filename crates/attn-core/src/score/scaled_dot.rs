@@ -25,7 +25,7 @@ impl ScaledDotConfig {
     }
 
     /// # Errors
-    /// If the scale is not positive and finite.
+    /// If the scale is not from 1e-18 to 1e18.
     pub fn validate(&self) -> Result<(), ScoreError> {
         match self.scale {
             Some(scale) => ScoreError::check_factor("scaled dot", "scale", scale),
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic(expected = "scaled dot score: scale must be positive and finite, got -1")]
+    #[should_panic(expected = "scaled dot score: scale must be from 1e-18 to 1e18, got -1")]
     fn a_scale_that_turns_the_order_around_is_refused() {
         ScaledDotConfig::new().with_scale(-1.0).init(&Device::flex());
     }

@@ -9,7 +9,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The ratio of Hu et al. (2018), section 6.1.
+/// The ratio that Hu et al. (2018) settle on.
 pub(super) const PAPER_REDUCTION: usize = 16;
 
 pub(super) fn paper_reduction() -> usize {

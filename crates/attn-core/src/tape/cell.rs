@@ -35,12 +35,14 @@ impl TapeCellConfig {
     }
 
     /// # Errors
-    /// If a width is zero.
+    /// If a width is zero, or the matrices are more than memory could hold.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_input, d_hidden, d_attention } = *self;
         let d_attention = d_attention.unwrap_or(d_hidden);
         let widths = [("d_input", d_input), ("d_hidden", d_hidden), ("d_attention", d_attention)];
-        MechanismError::check_sizes("tape cell", &widths)
+        MechanismError::check_sizes("tape cell", &widths)?;
+        let sizes = [d_input.max(d_hidden), d_hidden.max(d_attention), 4];
+        MechanismError::check_product("tape cell", "d_input, d_hidden and d_attention", &sizes)
     }
 
     /// The cell, with random weights; the forget gate's bias is 1 (Gers et al. 2000, Jozefowicz et

@@ -7,7 +7,7 @@ use attn_core::Mask;
 use attn_core::alignment::{Past, SoftmaxConfig, weigh};
 use attn_core::coverage::{CoveragePenalty, coverage, coverage_loss};
 use attn_core::regularise::{EntropyGoal, EntropyRegulariser, entropy};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 /// Rows that sum to 1, in f64.
 fn distributions(dims: [usize; 4], seed: u64) -> Sample {
@@ -234,5 +234,46 @@ fn a_goal_is_approached() {
         let moved = Tensor::from_inner(leaf.clone().inner() - step);
         let mean = |scores| values(&entropy(align(scores)).mean())[0];
         assert!((mean(moved) - mean(leaf)) * sign > 0.0, "{goal:?}");
+    }
+}
+
+/// In half precision the least number with an inverse would be 0, and its logarithm no number.
+#[test]
+fn half_precision_is_computed_in_full() {
+    let device = Device::flex().autodiff();
+    for half in [FloatDType::F16, FloatDType::BF16] {
+        let rows = Tensor::<4>::from_data([[[[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]]], &device);
+        let rows = rows.cast(half).require_grad();
+        let found = entropy(rows.clone());
+        assert_eq!(found.dtype(), DType::from(half));
+        // ln 2, good to the eight bits of bf16.
+        let full = values(&found.cast(FloatDType::F32));
+        assert_close("entropy", &full, &[std::f64::consts::LN_2, 0.0], 1.0 / 256.0);
+        let loss = EntropyRegulariser::new(EntropyGoal::Focus, 2.0).loss(rows.clone());
+        let full = values(&loss.clone().cast(FloatDType::F32));
+        assert_close("loss", &full, &[2.0 * std::f64::consts::LN_2], 1.0 / 256.0);
+        let gradients = loss.backward();
+        let gradient = values(&rows.grad(&gradients).unwrap().cast(FloatDType::F32));
+        let slope = -2.0 * (1.0 - std::f64::consts::LN_2);
+        let expected = [slope, slope, 0.0, 0.0, 0.0, 0.0];
+        assert_close("d weights", &gradient, &expected, 1.0 / 256.0);
+
+        let covered = Tensor::<3>::from_data([[[0.5, 2.0, 0.0]]], &device).cast(half);
+        let gnmt = CoveragePenalty::Gnmt { beta: 0.5 }.penalty(covered.clone(), &Mask::open());
+        let expected = 0.5 * (0.5_f64.ln() + f64::from(f32::MIN_POSITIVE).ln());
+        assert_close("gnmt", &values(&gnmt.cast(FloatDType::F32)), &[expected], 1.0 / 256.0);
+        let summary = CoveragePenalty::Summary { beta: 0.5 }.penalty(covered, &Mask::open());
+        assert_close("summary", &values(&summary.cast(FloatDType::F32)), &[-0.5], 1.0 / 256.0);
+    }
+}
+
+/// Times an infinity, no penalty at all would be no number.
+#[test]
+fn factors_that_f32_does_not_hold_are_refused() {
+    for factor in [-1.0, 1e300, f64::INFINITY, f64::NAN] {
+        assert!(CoveragePenalty::Gnmt { beta: factor }.validate().is_err(), "{factor}");
+        assert!(CoveragePenalty::Summary { beta: factor }.validate().is_err(), "{factor}");
+        let regulariser = EntropyRegulariser::new(EntropyGoal::Focus, factor);
+        assert!(regulariser.validate().is_err(), "{factor}");
     }
 }

@@ -6,8 +6,8 @@ use super::support::{
 };
 use attn_core::Mask;
 use attn_core::alignment::{
-    Aligned, Alignment, AlignmentConfig, Draw, GumbelSoftmaxConfig, HardConfig, Past, Reinforce,
-    weigh,
+    Aligned, Alignment, AlignmentConfig, AlignmentError, Draw, GumbelSoftmaxConfig, HardConfig,
+    Past, Reinforce, weigh,
 };
 use attn_core::mechanism::AttentionConfig;
 use attn_core::random;
@@ -193,6 +193,7 @@ fn draws_have_their_gradients() {
     let [b, h, q, _] = PAIRS;
     // A blind query among them: the third row of the batch's second sees no key.
     let mask = Mask::causal() & Mask::padding([5, 0]);
+    // Logarithms and entropies of a softmax: derivatives of about 1, off by step² = 1e-10.
     check_gradients("draw", &scores, 1e-7, |inputs| {
         let device = inputs[0].device().autodiff();
         let draw = align(&hard().init(&device), inputs[0].clone(), &mask, 8).draw.unwrap();
@@ -410,4 +411,35 @@ fn a_file_names_them() {
     let read = |json: &str| serde_json::from_str::<AlignmentConfig>(json).unwrap();
     assert_eq!(read(r#"{ "name": "hard" }"#), hard());
     assert_eq!(read(r#"{ "name": "gumbel_softmax", "temperature": 0.5 }"#), gumbel(0.5));
+}
+
+/// Or 0 · ∞ would be no number: the temperature's inverse times a best score that is 0, or an inverse
+/// of 0 times a hidden score.
+#[test]
+fn temperatures_that_f32_does_not_hold_are_refused() {
+    for temperature in [1e-50, 1e-19, 1e19, 1e50, f64::NAN] {
+        let error = gumbel(temperature).validate().unwrap_err();
+        assert!(matches!(error, AlignmentError::Range { .. }), "{temperature}");
+    }
+    for device in devices() {
+        let device = device.autodiff();
+        for temperature in [1e-18, 1e18] {
+            let leaf = Sample::random(PAIRS, 48).scaled(2.0).f32(&device).require_grad();
+            let alignment = gumbel(temperature).init(&device);
+            let weights = align(&alignment, leaf.clone(), &Mask::causal(), 12).weights;
+            let upstream = Sample::random(PAIRS, 49).f32(&device);
+            let gradients = (weights.clone() * upstream).sum().backward();
+            for x in [values(&weights), values(&leaf.grad(&gradients).unwrap())].concat() {
+                assert!(x.is_finite(), "{temperature} on {device:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_of_a_rule_that_f32_does_not_hold_are_refused() {
+    for rule in [Reinforce::new(1e300, 0.0), Reinforce::new(0.0, 1e300)] {
+        assert!(rule.validate().is_err(), "{rule:?}");
+    }
+    assert!(Reinforce { baseline: -1e300, ..Reinforce::new(1.0, 0.0) }.validate().is_err());
 }

@@ -228,3 +228,17 @@ fn a_file_names_it() {
     assert_eq!(config, MechanismConfig::LinearAttention(expected));
     assert_eq!(config.validate(), Ok(()));
 }
+
+/// A chunk does not change the answer, not even where it is more than can be added to.
+#[test]
+fn a_chunk_may_be_of_any_size() {
+    for device in devices() {
+        let query = Sample::random([1, 2, 5, 4], 21).f32(&device);
+        let [key, value] = [22, 23].map(|seed| Sample::random([1, 1, 3, 4], seed).f32(&device));
+        let forward = |chunk| {
+            let attention = LinearAttentionConfig::new().with_chunk(chunk).init(&device);
+            values(&attention.forward(query.clone(), key.clone(), value.clone(), &Mask::causal()))
+        };
+        assert_eq!(forward(usize::MAX), forward(3));
+    }
+}

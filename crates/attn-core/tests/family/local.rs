@@ -2,8 +2,7 @@
 
 use super::support::{
     PAIRS, Sample, assert_close, check_large_scores, check_law_of_alignment,
-    check_module_gradients, check_steps, devices, lowered, masks, values, weights_of,
-    with_known_weights,
+    check_module_gradients, check_steps, devices, lowered, masks, values, weights_of, with_weights,
 };
 use attn_core::Mask;
 use attn_core::alignment::{
@@ -23,7 +22,7 @@ fn softmax(scores: &[f64], seen: &[bool]) -> Vec<f64> {
 
 /// Always the same one, so that no key is ever by chance at the edge of a window.
 fn predictive(d: usize, device: &Device) -> LocalPredictive {
-    with_known_weights(LocalPredictiveConfig::new(d, 5, 3).init(device))
+    with_weights(LocalPredictiveConfig::new(d, 5, 3).init(device), 0x5EED)
 }
 
 /// A past of so many queries.

@@ -4,6 +4,7 @@
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
 //! `cargo test -p attn-core --features wgpu --test family`.
 
+mod attention;
 mod channels;
 mod coverage;
 mod delta;

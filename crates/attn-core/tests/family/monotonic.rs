@@ -403,3 +403,12 @@ fn they_are_chosen_by_name() {
         assert_eq!(serde_json::from_str::<AlignmentConfig>(&text).unwrap(), expected);
     }
 }
+
+/// Or noise that happens to be 0 would be no number.
+#[test]
+fn noise_that_f32_does_not_hold_is_refused() {
+    for noise in [-1.0, 1e300, f64::INFINITY, f64::NAN] {
+        assert!(quiet().with_noise(noise).validate().is_err(), "{noise}");
+        assert!(quiet_chunks(3).with_noise(noise).validate().is_err(), "{noise}");
+    }
+}

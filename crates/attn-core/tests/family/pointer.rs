@@ -2,7 +2,7 @@
 
 use super::support::{Sample, assert_close, check_module_gradients, devices, values, weights_of};
 use attn_core::pointer::{IMPOSSIBLE, PointerGeneratorConfig, Source, mixture};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 const BATCH: usize = 2;
 const STEPS: usize = 3;
@@ -197,5 +197,35 @@ fn a_beam_may_reorder_its_rows() {
         let whole = source.copy(weights.clone()).select(0, rows.clone());
         let reordered = source.select_rows(&rows).copy(weights.select(0, rows));
         assert_eq!(values(&reordered), values(&whole));
+    }
+}
+
+/// In half precision the least probability with an inverse would be 0, and its logarithm no number.
+#[test]
+fn half_precision_is_computed_in_full() {
+    let device = Device::flex().autodiff();
+    let source = Source::new(Tensor::from_data([[0, 1, 5]], &device), 6).unwrap();
+    let [gate, logits, copied] =
+        [vec![0.5; 1], vec![0.25, -1.0, 0.75, 0.0, 1.5], vec![0.75, 0.0, 0.25]];
+    let answer = |dtype: FloatDType| {
+        let leaf = |data: &[f64], width| {
+            let data = TensorData::new(data.to_vec(), [1, 1, width]);
+            Tensor::<3>::from_data(data, &device).cast(dtype).require_grad()
+        };
+        let leaves = [leaf(&gate, 1), leaf(&logits, 5), leaf(&copied, 3)];
+        let [gate, logits, copied] = leaves.clone();
+        let found = mixture(gate.squeeze_dim(2), logits, copied, &source);
+        assert_eq!(found.dtype(), DType::from(dtype));
+        let gradients = found.clone().sum().backward();
+        let gradients = leaves.map(|leaf| leaf.grad(&gradients).unwrap().cast(FloatDType::F32));
+        [vec![values(&found.cast(FloatDType::F32))], gradients.each_ref().map(values).to_vec()]
+            .concat()
+    };
+    let expected = answer(FloatDType::F32);
+    for half in [FloatDType::F16, FloatDType::BF16] {
+        for (found, expected) in answer(half).iter().zip(&expected) {
+            // The inputs are numbers of both, so that only answers and gradients are rounded.
+            assert_close("half", found, expected, 1.0 / 256.0);
+        }
     }
 }

@@ -235,6 +235,7 @@ fn the_penalty_is_its_equation() {
         assert_close("penalty", &values(&pooled.penalty()), &expected, 1e-5);
         assert_eq!(expected[2], HOPS as f64);
     }
+    // As of the vectors: squares of sums of products of weights.
     check_module_gradients("penalty", SelfAttentive::new, &[steps()], 1e-7, |pooling, inputs| {
         let x = inputs[0].clone().squeeze_dim(0);
         pooling.forward(x, &Mask::padding(LENGTHS)).penalty().unsqueeze::<4>()

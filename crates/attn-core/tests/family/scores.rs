@@ -9,7 +9,7 @@ use attn_core::alignment::Past;
 use attn_core::mechanism::{Attention, AttentionConfig};
 use attn_core::score::{
     Convolved, CoverageConfig, GaussianConfig, L2Config, LocationAwareConfig, LocationConfig,
-    Score, ScoreConfig,
+    Score, ScoreConfig, ScoreError,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -367,6 +367,33 @@ fn rows_may_be_reordered_between_steps() {
             };
             // The same sums, row by row.
             assert_close(name, &run(true), &run(false), 1e-6);
+        }
+    }
+}
+
+/// Its square or its inverse would be 0 or infinite in f32, and 0 times that no number.
+#[test]
+fn factors_that_f32_does_not_hold_are_refused() {
+    for factor in ["1e-50", "1e-19", "0", "-1", "1e19", "1e300"] {
+        for text in [
+            format!(r#"{{ "name": "gaussian", "bandwidth": {factor} }}"#),
+            format!(r#"{{ "name": "cosine", "temperature": {factor} }}"#),
+            format!(r#"{{ "name": "scaled_dot", "scale": {factor} }}"#),
+        ] {
+            let config: ScoreConfig = serde_json::from_str(&text).unwrap();
+            let error = config.validate().unwrap_err();
+            assert!(matches!(error, ScoreError::Factor { .. }), "{text}: {error}");
+        }
+    }
+    // What is let through gives numbers.
+    for device in devices() {
+        let query = Sample::random([1, 1, 3, D_QUERY], 13).f32(&device);
+        for factor in [1e-18, 1e18] {
+            for learned in [false, true] {
+                let config = GaussianConfig::new().with_bandwidth(factor).with_learned(learned);
+                let scores = config.init(&device).score(query.clone(), query.clone());
+                assert!(values(&scores).iter().all(|x| x.is_finite()), "{config:?}");
+            }
         }
     }
 }

@@ -220,6 +220,7 @@ fn entmax_has_its_gradient_in_alpha() {
             "learned entmax",
             |device| learned(&logits, device, DType::F64),
             &[Sample::random(FEW, 24).scaled(1.5)],
+            // As above; these scores keep away from the edges of supports too.
             1e-6,
             |alignment, inputs| weights(alignment, inputs[0].clone(), &Mask::causal()),
         );

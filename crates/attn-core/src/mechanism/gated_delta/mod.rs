@@ -10,6 +10,7 @@ pub use state::GatedDeltaState;
 use super::inputs::{Inputs, Visible, without};
 use super::{Mechanism, MechanismError};
 use crate::Mask;
+use crate::logistic::sigmoid;
 use crate::score::normalise;
 use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
@@ -119,8 +120,7 @@ impl GatedDelta {
         let skip = |x: Tensor<4>| without(x, hidden);
         Writes {
             log_decay: skip(log_sigmoid(self.decay.forward(key.clone()))),
-            // Not `sigmoid`, which burn-ndarray rounds to f32.
-            strength: skip(log_sigmoid(self.write.forward(key.clone())).exp()),
+            strength: skip(sigmoid(self.write.forward(key.clone()))),
             key: normalise(key),
             value: inputs.value.clone(),
         }

@@ -33,7 +33,8 @@ const LOWEST: f64 = -1.0e30;
 /// | causal, with or without the above | chunk by chunk: inside a chunk the weights, before it the sum | `(q + k) · m · value_dim + q · chunk · (m + value_dim)` | `(q + k) · m`; for a gradient also `k / chunk · m · value_dim` |
 /// | anything else | all weights | `q · k · (m + value_dim)` | `q · k` |
 ///
-/// A query all of whose weights vanish in floating point attends to nothing: its context is 0.
+/// A query whose weights, products of its features and those of keys, sum to 1e-18 or less attends
+/// to nothing: its context is 0.
 ///
 /// # Shapes
 /// As [`Mechanism::forward`](super::Mechanism::forward).
@@ -92,7 +93,8 @@ fn in_chunks(
         parts.push(Tensor::zeros([b, h, blind, width], (&query.device(), query.dtype())));
     }
     for first in (blind..queries).step_by(chunk) {
-        let steps = first..(first + chunk).min(queries);
+        // Without a sum, which might be more than can be counted.
+        let steps = first..first + chunk.min(queries - first);
         let rows = steps.start - blind + before..steps.end - blind + before;
         let query = query.clone().slice_dim(2, steps);
         let value = value.clone().slice_dim(2, rows.clone());

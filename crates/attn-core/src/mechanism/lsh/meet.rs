@@ -2,7 +2,7 @@
 
 use crate::mechanism::inputs::Visible;
 use burn::tensor::kind::Basic;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 /// `0..n`, of the type that other ints have: backends differ in it, and some between operations.
 pub(super) fn numbers(n: usize, like: &Tensor<4, Int>) -> Tensor<1, Int> {
@@ -94,6 +94,18 @@ impl Chunks {
     }
 }
 
+/// That a number of this type can say which pair of all it is: one that wrapped around would let a
+/// hidden key through.
+fn assert_countable(pairs: [usize; 4], counter: DType) {
+    let most = if counter == DType::I64 { i64::MAX as u128 } else { i32::MAX as u128 };
+    let count: u128 = pairs.iter().map(|&size| size as u128).product();
+    assert!(
+        count <= most,
+        "lsh: a mask of {pairs:?} pairs, but the device counts to {most}; causal masks and masks of \
+         keys need no counting"
+    );
+}
+
 /// The pairs of queries and keys that meet, `[b · h · r, count, size, met]`.
 pub(super) struct Met<'a> {
     pub(super) queries: &'a Sorted,
@@ -128,6 +140,7 @@ impl Met<'_> {
                 if *causal { met.bool_and(j.lower_equal(i)) } else { met }
             }
             Visible::Pairs(pairs) => {
+                assert_countable([b, h, n, n], i.dtype());
                 let lists = dims[0] / (b * h);
                 let matrix = numbers(b * h, &i);
                 let matrix = matrix.reshape([b * h, 1]).repeat_dim(1, lists);
@@ -158,5 +171,24 @@ impl Met<'_> {
         let times = (1..rounds).fold(meets(0), |times, round| times + meets(round));
         // Where there is no key to meet, any number that has a logarithm.
         times.clamp_min(1).float()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_counted_as_far_as_the_device_counts() {
+        assert_countable([1, 1, 46_340, 46_340], DType::I32);
+        assert_countable([1, 1, 46_341, 46_341], DType::I64);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "lsh: a mask of [1, 1, 46341, 46341] pairs, but the device counts to"
+    )]
+    fn more_pairs_than_can_be_counted_are_refused() {
+        assert_countable([1, 1, 46_341, 46_341], DType::I32);
     }
 }

@@ -66,17 +66,19 @@ impl LshConfig {
     }
 
     /// # Errors
-    /// If a size is zero or the number of buckets odd.
+    /// If a size is zero or the number of buckets odd, or the rotations are more than memory could
+    /// hold.
     pub fn validate(&self) -> Result<(), MechanismError> {
         let Self { d_head, buckets, rounds, chunk, .. } = *self;
         let sizes =
             [("d_head", d_head), ("buckets", buckets), ("rounds", rounds), ("chunk", chunk)];
         MechanismError::check_sizes("lsh", &sizes)?;
-        if buckets.is_multiple_of(2) {
-            return Ok(());
+        if !buckets.is_multiple_of(2) {
+            let (field, range, value) = ("buckets", "even", buckets as f64);
+            return Err(MechanismError::Range { mechanism: "lsh", field, range, value });
         }
-        let (field, range, value) = ("buckets", "even", buckets as f64);
-        Err(MechanismError::Range { mechanism: "lsh", field, range, value })
+        let fields = "d_head, rounds and buckets";
+        MechanismError::check_product("lsh", fields, &[d_head, rounds, buckets])
     }
 
     /// The mechanism.
@@ -111,8 +113,9 @@ impl LshConfig {
 /// Time is `rounds · n · chunk · (rounds + d + value_dim)` and that of sorting, memory
 /// `rounds · n · (chunk + d + value_dim)`, for `n` queries and as many keys; a mask that is not
 /// causal, of keys, or both costs `n²` integers more. What it gives up: every pair that never meets;
-/// and under a causal mask, what a query meets depends on what is behind it, as later keys take part
-/// in the sorting. Keys that no query sees do not.
+/// and under a mask that is not the same for all queries, what one meets depends on keys that it does
+/// not see, as under a causal mask on what is behind it: keys that others see take part in the
+/// sorting. Keys that no query sees do not.
 ///
 /// A query that sees a key which is not finite is NaN, whether it meets it or not. The rotations are
 /// a function of the seed; they are not learned and not part of a record.
@@ -164,7 +167,8 @@ impl Lsh {
 
 impl Mechanism for Lsh {
     /// # Panics
-    /// Also if queries and keys differ in number, or are not `d_head` wide.
+    /// Also if queries and keys differ in number or are not `d_head` wide, or there are more pairs than
+    /// an integer of the device counts under a mask that is not causal, of keys, or both.
     fn forward(
         &self,
         query: Tensor<4>,

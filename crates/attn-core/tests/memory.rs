@@ -1,9 +1,11 @@
-//! Explanations of a long sequence hold a tile, and nothing of size queries × keys.
+//! Explanations of a long sequence hold a tile, mechanisms in linear time what grows with the number of
+//! keys, and neither anything of size queries × keys.
 
 // What the allocator counts can only be had by being it.
 #![allow(unsafe_code)]
 
-use attn_core::{AttendOptions, Mask, explain};
+use attn_core::mechanism::MechanismConfig;
+use attn_core::{AttendOptions, Mask, Mechanism, explain};
 use burn::tensor::{Device, Distribution, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -43,11 +45,36 @@ fn no_matrix_of_weights_is_ever_held() {
     let random = || Tensor::<4>::random([1, 1, n, d], Distribution::Default, &device);
     let (query, key) = (random(), random());
     let (mask, options) = (Mask::causal(), AttendOptions::default());
-    let before = NOW.load(Relaxed);
-    MOST.store(before, Relaxed);
-    let summary = explain::summary(query, key, &mask, &options, 8);
-    let most = MOST.load(Relaxed) - before;
+    let (most, summary) =
+        most_of(|| explain::summary(query.clone(), key.clone(), &mask, &options, 8));
     assert_eq!(summary.top_k.indices.dims(), [1, 1, n, 8]);
     let allowed = 16 * (4 << 20);
     assert!(most < allowed, "{most} bytes at once, {allowed} allowed");
+
+    // Mechanisms that claim not to need one. LSH has the most: pairs of 16,384 queries and the 128
+    // keys that each meets take 8 MiB, and there are their scores and weights, who sees whom, and
+    // numbers to look that up.
+    let allowed = 16 * (8 << 20);
+    for text in [
+        r#"{ "name": "linear_attention" }"#,
+        r#"{ "name": "performer", "d_head": 32, "features": 32 }"#,
+        r#"{ "name": "retention" }"#,
+        r#"{ "name": "gated_delta", "d_head": 32, "kv_heads": 1 }"#,
+        r#"{ "name": "lsh", "d_head": 32, "buckets": 64, "rounds": 1 }"#,
+    ] {
+        let config: MechanismConfig = serde_json::from_str(text).unwrap();
+        let mechanism = config.init(&device);
+        let [query, key, value] = [&query, &key, &key].map(Clone::clone);
+        let (most, context) = most_of(|| mechanism.forward(query, key, value, &mask));
+        assert_eq!(context.dims(), [1, 1, n, d]);
+        assert!(most < allowed, "{text}: {most} bytes at once, {allowed} allowed");
+    }
+}
+
+/// The most bytes that were held at once beside those before, and the answer.
+fn most_of<T>(f: impl FnOnce() -> T) -> (usize, T) {
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    let answer = f();
+    (MOST.load(Relaxed) - before, answer)
 }
