@@ -6,7 +6,6 @@
 //! fork comes after theirs.
 //!
 //! A reader whose result no loss depends on is never asked, and adds nothing.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 mod ops;
 
@@ -52,20 +51,17 @@ impl Fork {
             graph.register::<B>(node, add_to(None));
             return;
         };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = add_to(place.take().map(of_backend::<B>));
+        // Taken out, not held: adding waits for other threads.
+        let sum = add_to(self.take::<B>());
         let token = tensor::<B, f32>(vec![0.0], [1], &sum.device());
-        *place = Some(Box::new(sum));
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sum));
         graph.register::<B>(node, token);
     }
 
     /// What the readers have added up.
-    fn sum<B: Slices<f32>>(&self) -> Option<FloatTensor<B>> {
-        let mut place = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        place.take().map(of_backend::<B>)
+    fn take<B: Slices<f32>>(&self) -> Option<FloatTensor<B>> {
+        let place = self.0.as_ref()?;
+        let sum = place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(*sum.downcast().expect("the readers of a tensor are of its backend"))
     }
-}
-
-fn of_backend<B: Slices<f32>>(sum: Sum) -> FloatTensor<B> {
-    *sum.downcast().expect("the readers of a tensor are of its backend")
 }

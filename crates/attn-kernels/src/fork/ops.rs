@@ -1,4 +1,5 @@
 //! A fork in burn's graph of gradients; on the processor backends themselves it is nothing.
+#![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 use super::Fork;
 use crate::slices::{Slices, changed, in_order, on_slices, slice};
@@ -45,7 +46,7 @@ impl<B: Slices<f32>> Backward<B, 1> for Forked {
         let Ops { node, parents: [x], state } = ops;
         // A token.
         graph.consume::<B>(&node);
-        if let (Some(parent), Some(sum)) = (x, state.sum::<B>()) {
+        if let (Some(parent), Some(sum)) = (x, state.take::<B>()) {
             graph.register::<B>(parent.id, sum);
         }
     }
