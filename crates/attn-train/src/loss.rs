@@ -55,7 +55,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64, pad: u3
     LossSum { sum: cross_entropy::cross_entropy(logits, &labels, smoothing), tokens }
 }
 
-/// [`cross_entropy`] of the logits that a projection makes of features, such as those of
+/// [`cross_entropy`](fn@cross_entropy) of the logits that a projection makes of features, such as those of
 /// `DecoderOnly::{hidden, projection}`: without logits of all positions at once, and padding is not
 /// projected at all.
 ///
@@ -66,7 +66,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64, pad: u3
 /// - output: `[1]`
 ///
 /// # Panics
-/// As [`cross_entropy`], or if the widths do not fit.
+/// As [`cross_entropy`](fn@cross_entropy), or if the widths do not fit.
 pub fn projected_cross_entropy(
     hidden: Tensor<2>,
     projection: (Tensor<2>, Option<Tensor<1>>),

@@ -6,8 +6,9 @@ use super::linear::{Matrix, Plus, product_to, sum_of_rows};
 use super::pages::prefer_large;
 use super::simd::{Isa, Simd};
 
-/// Logits that are there at once, about: 8 MiB of them.
-const AT_ONCE: usize = 1 << 21;
+/// Logits that are there at once, about: 16 MiB of them. With fewer the weight would be packed more
+/// often, once for each chunk and product.
+const AT_ONCE: usize = 1 << 22;
 
 /// What linear maps make of rows is compared with labels.
 #[derive(Clone, Copy, Debug)]
