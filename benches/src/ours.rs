@@ -4,7 +4,7 @@ use crate::contest::{Side, SideError, Work};
 use crate::setting::{Batch, Setting};
 use attn_train::Trainer;
 use attn_train::config::TrainerConfig;
-use attn_train::loss::{LossSum, cross_entropy};
+use attn_train::loss::{LossSum, projected_cross_entropy};
 use attn_train::optimizer::AdamWConfig;
 use attn_train::schedule::Schedule;
 use attn_transformer::{
@@ -41,8 +41,8 @@ pub fn model(setting: &Setting, device: &Device) -> DecoderOnly {
 type Loss = fn(&DecoderOnly, &Tokens, &Device) -> LossSum;
 
 fn loss(model: &DecoderOnly, tokens: &Tokens, device: &Device) -> LossSum {
-    let logits = model.forward(tokens.ids(device), &Layout::causal(), None);
-    cross_entropy(logits.flatten(0, 1), &tokens.batch.next, 0.0, NO_PADDING)
+    let hidden = model.hidden(tokens.ids(device), &Layout::causal(), None).flatten(0, 1);
+    projected_cross_entropy(hidden, model.projection(), &tokens.batch.next, 0.0, NO_PADDING)
 }
 
 /// One batch and its shape.

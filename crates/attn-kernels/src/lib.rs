@@ -11,6 +11,9 @@ pub mod attention;
 mod cpu;
 pub mod cross_entropy;
 mod dropout;
+pub mod embedding;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod fork;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernels;
 pub mod linear;

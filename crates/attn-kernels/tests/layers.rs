@@ -5,9 +5,10 @@ mod cases;
 
 use attn_kernels::activation::Activation;
 use attn_kernels::adamw::Step;
-use attn_kernels::cross_entropy::cross_entropy;
-use attn_kernels::linear::linear;
-use attn_kernels::norm::{layer_norm, rms_norm};
+use attn_kernels::cross_entropy::{cross_entropy, linear_cross_entropy};
+use attn_kernels::embedding::embedding;
+use attn_kernels::linear::{linear, linear_maps};
+use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
 use attn_kernels::rotary::{Pairing, rotate};
 use attn_kernels::sum_of_squares::sum_of_squares;
 use attn_kernels::{DropoutMask, combine};
@@ -102,6 +103,38 @@ fn linear_maps_of_nothing_are_nothing() {
     }
 }
 
+#[test]
+fn linear_maps_of_one_tensor_are_those_of_one_after_the_other() {
+    for [rows, input, output] in [[1, 1, 1], [3, 5, 7], [131, 33, 97], [260, 65, 113]] {
+        let terms = 3.0 * rows.max(input).max(output) as f64;
+        let shapes =
+            [[rows, input], [input, output], [input, 2], [3, input], [1, output], [rows, 2]];
+        check("maps", &shapes, [terms, 4.0 * terms], |t| {
+            let maps = [
+                (t[1].clone(), Some(row(&t[4]))),
+                (t[2].clone(), None),
+                (t[3].clone().transpose(), None),
+            ];
+            let [a, b, c] = linear_maps(t[0].clone(), maps);
+            // A reader that is not one of the maps, and results that read each other.
+            let b = b * t[5].clone();
+            Tensor::cat(vec![a, b, c, t[0].clone()], 1)
+        });
+        let shapes = [[2 * rows, input], [input, output], [input, 2]];
+        check("of steps, of which one is read", &shapes[..2], [terms, 4.0 * terms], |t| {
+            let x = t[0].clone().reshape([2, rows, input]);
+            let unread = t[1].clone().slice([0..input, 0..1]) * 2.0;
+            let [y, _] = linear_maps(x, [(t[1].clone(), None), (unread, None)]);
+            y.flatten(0, 1)
+        });
+        check("of what is not tracked", &shapes[1..], [terms, 4.0 * terms], |t| {
+            let x = noise::<2>([rows, input], 7, &t[0].device(), DType::F32).into_data();
+            let x = Tensor::<2>::from_data(x, (&t[0].device(), t[0].dtype()));
+            Tensor::cat(linear_maps(x, [(t[0].clone(), None), (t[1].clone(), None)]).into(), 1)
+        });
+    }
+}
+
 const ACTIVATIONS: [Activation; 5] = [
     Activation::Relu,
     Activation::Gelu,
@@ -152,6 +185,18 @@ fn norms_are_their_equations() {
             layer_norm(t[0].clone(), row(&t[1]), row(&t[2]), 0.1)
         });
         check("rms norm", &shapes[..2], sizes, |t| rms_norm(t[0].clone(), row(&t[1]), 0.1));
+        check("layer norm and its input", &shapes, sizes, |t| {
+            let [y, x] = norm_beside(t[0].clone(), row(&t[1]), Some(row(&t[2])), 0.1);
+            x.clone() * y + x * 0.5
+        });
+        check("rms norm and its input", &shapes[..2], sizes, |t| {
+            let [y, x] = norm_beside(t[0].clone(), row(&t[1]), None, 0.1);
+            Tensor::cat(vec![y, x, t[0].clone()], 1)
+        });
+        check("an input whose norm is not read", &shapes[..1], sizes, |t| {
+            let gamma = Tensor::<1>::ones([width], &t[0].device()).cast(t[0].dtype());
+            norm_beside(t[0].clone(), gamma, None, 0.1)[1].clone() * 3.0
+        });
         check("layer norm of columns", &[[width, rows], shapes[1], shapes[2]], sizes, |t| {
             layer_norm(t[0].clone().transpose(), row(&t[1]), row(&t[2]), 0.1)
         });
@@ -172,6 +217,47 @@ fn dropout_is_a_product_with_its_factors() {
             assert_eq!(dropped, mask.factors(rows, width));
         }
     }
+}
+
+/// A row's gradient is a sum of as many numbers below 4 as it has copies.
+#[test]
+fn embeddings_are_rows_and_their_gradients_the_sums_of_the_copies() {
+    for [b, s, v, m] in
+        [[1, 1, 1, 1], [2, 3, 5, 7], [3, 40, 9, 16], [7, 300, 70, 33], [2, 5, 200, 20]]
+    {
+        // The last ids of the table are not used.
+        let rows = |like: &Tensor<2>| {
+            let id = |at: u64| (combine(3, at) % (v as u64).div_ceil(2)) as i64;
+            let ids = (0..(b * s) as u64).map(id).collect();
+            Tensor::from_data(TensorData::new::<i64, _>(ids, [b, s]), &like.device())
+        };
+        check("embedding", &[[v, m]], [(b * s) as f64, 4.0], |t| {
+            embedding(t[0].clone(), rows(&t[0])).flatten(0, 1)
+        });
+        check("embedding of columns", &[[m, v]], [(b * s) as f64, 4.0], |t| {
+            embedding(t[0].clone().transpose(), rows(&t[0])).flatten(0, 1)
+        });
+        let table = [(b * s + v + m) as f64, 8.0 * m as f64];
+        check("a tied table", &[[v, m]], table, |t| {
+            let x = embedding(t[0].clone(), rows(&t[0])).flatten::<2>(0, 1);
+            linear(x, t[0].clone().transpose(), None)
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "id 5 is not one of 5")]
+fn an_id_beyond_the_table_is_refused() {
+    let device = Device::flex();
+    embedding(Tensor::zeros([5, 2], &device), Tensor::from_ints([[4, 5]], &device));
+}
+
+#[test]
+#[should_panic(expected = "id -1 is not one of 5")]
+#[allow(deprecated)]
+fn an_id_before_the_table_is_refused() {
+    let device = Device::ndarray();
+    embedding(Tensor::zeros([5, 2], &device), Tensor::from_ints([[-1, 0]], &device));
 }
 
 fn labels(rows: usize, width: usize, every: u64) -> Vec<Option<u32>> {
@@ -212,6 +298,80 @@ fn rows_without_a_label_cost_nothing_whatever_they_are() {
                 let row = &gradient[4 * row..][..4];
                 assert_eq!(row.iter().all(|&x| x == 0.0), label.is_none(), "{row:?}");
                 assert!(row.iter().all(|x| x.is_finite()), "{row:?}");
+            }
+        }
+    }
+}
+
+/// Rows, width and vocabulary: some straddle a chunk, which is of 1,024 rows here.
+const PROJECTIONS: [[usize; 3]; 6] =
+    [[1, 1, 1], [3, 5, 7], [19, 33, 16], [40, 3, 100], [1025, 7, 13], [2300, 4, 3]];
+
+#[test]
+fn cross_entropies_of_linear_maps_are_those_of_their_logits() {
+    for [n, d, v] in PROJECTIONS {
+        for (smoothing, every) in [(0.0, 4), (0.1, u64::MAX), (1.0, 2)] {
+            let labels = labels(n, v, every);
+            // Costs are of logits of d terms; gradients have a term for each row.
+            let sizes = [(n + d + 16) as f64, 16.0 + 2.0 * d as f64];
+            let shapes = [[n, d], [d, v], [1, v]];
+            let cost = |x: Tensor<2>, weight: Tensor<2>, bias| {
+                linear_cross_entropy(x, weight, bias, &labels, smoothing).reshape([1, 1])
+            };
+            check("projection", &shapes, sizes, |t| {
+                cost(t[0].clone(), t[1].clone(), Some(row(&t[2])))
+            });
+            check("projection by a table", &[[d, n], [v, d]], sizes, |t| {
+                cost(t[0].clone().transpose(), t[1].clone().transpose(), None)
+            });
+            check("projection of what is not tracked", &shapes[1..], sizes, |t| {
+                let x = noise::<2>([n, d], 7, &t[0].device(), DType::F32).into_data();
+                let x = Tensor::from_data(x, (&t[0].device(), t[0].dtype()));
+                cost(x, t[0].clone(), Some(row(&t[1])))
+            });
+        }
+    }
+}
+
+/// Costs are taken in another pass where gradients are, too.
+#[test]
+fn a_loss_has_the_same_bits_whether_it_is_tracked_or_not() {
+    for device in devices() {
+        for [n, d, v] in PROJECTIONS {
+            let draw = |dims, seed| noise::<2>(dims, seed, &device, DType::F32);
+            let (x, weight, bias) = (draw([n, d], 1), draw([d, v], 2), row(&draw([1, v], 3)));
+            let labels = labels(n, v, 3);
+            let bits = |x| {
+                let (weight, bias) = (weight.clone(), Some(bias.clone()));
+                linear_cross_entropy(x, weight, bias, &labels, 0.1).into_data()
+            };
+            assert_eq!(bits(x.clone()), bits(x.autodiff().require_grad()), "{n} {d} {v}");
+        }
+    }
+}
+
+#[test]
+fn rows_without_a_label_are_not_projected() {
+    for device in devices() {
+        for dtype in [DType::F32, DType::F64] {
+            for labels in [[None, Some(1), None], [None; 3]] {
+                let bad = f32::NAN;
+                let x = [[bad, 1.0], [0.5, -1.0], [f32::INFINITY, bad]];
+                let leaf = |rows| Tensor::<2>::from_data(rows, (&device, dtype)).autodiff();
+                let x = leaf(TensorData::from(x)).require_grad();
+                let weight = leaf(TensorData::from([[1.0_f32, 2.0, 0.5], [-1.0, 0.5, 3.0]]));
+                let weight = weight.require_grad();
+                let cost = linear_cross_entropy(x.clone(), weight.clone(), None, &labels, 0.1);
+                let gradients = cost.clone().backward();
+                assert!(numbers(cost.inner())[0].is_finite());
+                let of_weight = numbers(weight.grad(&gradients).expect("a gradient"));
+                assert!(of_weight.iter().all(|x| x.is_finite()), "{of_weight:?}");
+                assert_eq!(of_weight.iter().all(|&x| x == 0.0), labels == [None; 3]);
+                let of_x = numbers(x.grad(&gradients).expect("a gradient"));
+                for (row, label) in of_x.chunks(2).zip(labels) {
+                    assert_eq!(row.iter().all(|&x| x == 0.0), label.is_none(), "{row:?}");
+                    assert!(row.iter().all(|x| x.is_finite()), "{row:?}");
+                }
             }
         }
     }
@@ -318,9 +478,78 @@ fn the_bits_do_not_depend_on_the_threads() {
     }
 }
 
+/// `gemm` sums in another order where few rows or columns are left over: no part may be so small.
+#[test]
+fn the_bits_of_products_do_not_depend_on_the_threads() {
+    let device = Device::flex();
+    let draw = |dims, seed| noise::<2>(dims, seed, &device, DType::F32).autodiff().require_grad();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let mut bits = Vec::new();
+            for [rows, input, output] in [
+                [385, 700, 50],
+                [50, 700, 385],
+                [577, 600, 2],
+                [3, 600, 577],
+                [1153, 530, 5],
+                [1, 60, 577],
+                [577, 60, 1],
+            ] {
+                let (x, w, t) =
+                    (draw([rows, input], 1), draw([input, output], 2), draw([output, input], 3));
+                let y = linear(x.clone(), w.clone(), None)
+                    + linear(x.clone(), t.clone().transpose(), None);
+                let labels = labels(rows, output, 9);
+                let cost = linear_cross_entropy(
+                    y.clone(),
+                    draw([output, 7], 4),
+                    None,
+                    &labels.iter().map(|l| l.map(|l| l % 7)).collect::<Vec<_>>(),
+                    0.1,
+                );
+                let gradients = cost.backward();
+                bits.push(y.inner().into_data());
+                bits.extend(
+                    [x, w, t].map(|leaf| leaf.grad(&gradients).expect("a gradient").into_data()),
+                );
+            }
+            let (x, w) = (draw([1500, 130], 1), draw([300, 130], 2));
+            let b = draw([1, 300], 3);
+            let labels = labels(1500, 300, 9);
+            let cost =
+                linear_cross_entropy(x.clone(), w.clone().transpose(), Some(row(&b)), &labels, 0.1);
+            let gradients = cost.clone().backward();
+            bits.push(cost.inner().into_data());
+            bits.extend(
+                [x, w, b].map(|leaf| leaf.grad(&gradients).expect("a gradient").into_data()),
+            );
+            bits
+        })
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert!(one == run(threads), "{threads} threads");
+    }
+}
+
 #[test]
 #[should_panic(expected = "label 5 is not one of 5")]
 fn a_label_beyond_the_logits_is_refused() {
     let logits = Tensor::<2>::from_data(TensorData::zeros::<f32, _>([1, 5]), &Device::flex());
     cross_entropy(logits, &[Some(5)], 0.0);
+}
+
+#[test]
+#[should_panic(expected = "label 7 is not one of 5")]
+fn a_label_beyond_the_projection_is_refused() {
+    let zeros = |dims| Tensor::<2>::zeros(dims, &Device::flex());
+    linear_cross_entropy(zeros([1, 3]), zeros([3, 5]), None, &[Some(7)], 0.0);
+}
+
+#[test]
+#[should_panic(expected = "2 rows of logits but 1 labels")]
+fn labels_of_other_rows_are_refused() {
+    let zeros = |dims| Tensor::<2>::zeros(dims, &Device::flex());
+    linear_cross_entropy(zeros([2, 3]), zeros([3, 5]), None, &[None], 0.0);
 }

@@ -1,12 +1,13 @@
-//! Memory is linear in the length: nothing of size queries × keys is ever allocated.
+//! What is never held whole: anything of size queries × keys, or of rows × vocabulary.
 
 use attn_kernels::attention::{Options, attention};
+use attn_kernels::cross_entropy::linear_cross_entropy;
 use attn_kernels::{Tile, Visibility};
 use burn::tensor::{Device, Distribution, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts what is allocated, and the most that was at once.
 struct Counting;
@@ -29,6 +30,9 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(memory, layout) }
     }
 }
+
+/// What is counted is the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -61,6 +65,7 @@ impl Visibility for Causal {
 #[test]
 #[allow(deprecated)]
 fn no_matrix_of_scores_is_ever_allocated() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (n, d) = (4096, 32);
     for device in [Device::ndarray(), Device::flex()] {
         for mask in [None, Some(Arc::new(Causal(n)) as Arc<dyn Visibility>)] {
@@ -81,5 +86,31 @@ fn no_matrix_of_scores_is_ever_allocated() {
             let allowed = (24 * n * d * 4) + rayon::current_num_threads() * (2 << 20);
             assert!(most < allowed.min(n * n * 4 / 2), "{most} bytes at once, {allowed} allowed");
         }
+    }
+}
+
+/// Forward and backward of 12,288 rows over 512 tokens, whose logits take 24 MiB. What is allowed are a
+/// chunk of 1,024 rows of them (2 MiB), the tensors and their gradients (0.4 MiB each for rows), and the
+/// scratch space of each thread, below 2 MiB.
+#[test]
+#[allow(deprecated)]
+fn no_matrix_of_logits_is_ever_allocated() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (n, d, v) = (12_288, 8, 512);
+    for device in [Device::ndarray(), Device::flex()] {
+        let device = device.autodiff();
+        let random =
+            |dims| Tensor::<2>::random(dims, Distribution::Default, &device).require_grad();
+        let (x, weight) = (random([n, d]), random([d, v]));
+        let labels: Vec<_> = (0..n as u32).map(|row| Some(row % v as u32)).collect();
+        MOST.store(NOW.load(Relaxed), Relaxed);
+        let before = NOW.load(Relaxed);
+        let loss = linear_cross_entropy(x.clone(), weight.clone(), None, &labels, 0.1);
+        let gradients = loss.backward();
+        assert!([&x, &weight].iter().all(|input| input.grad(&gradients).is_some()));
+        let most = MOST.load(Relaxed) - before;
+        let chunk = 1024 * v * 4;
+        let allowed = chunk + 8 * n * d * 4 + rayon::current_num_threads() * (2 << 20);
+        assert!(most < allowed.min(n * v * 4 / 2), "{most} bytes at once, {allowed} allowed");
     }
 }

@@ -50,12 +50,43 @@ impl LossSum {
 /// # Panics
 /// If there are not `n` targets, one of them is not below `v`, or smoothing is not in `0.0..=1.0`.
 pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], smoothing: f64, pad: u32) -> LossSum {
-    let [n, v] = logits.dims();
+    let labels = labels(logits.dims(), targets, pad);
+    let tokens = labels.iter().flatten().count();
+    LossSum { sum: cross_entropy::cross_entropy(logits, &labels, smoothing), tokens }
+}
+
+/// [`cross_entropy`](fn@cross_entropy) of the logits that a projection makes of features, such as those of
+/// `DecoderOnly::{hidden, projection}`: without logits of all positions at once, and padding is not
+/// projected at all.
+///
+/// # Shapes
+/// - hidden: `[n, m]`
+/// - projection: `[m, v]`, and the row `[v]` that is added
+/// - targets: `n` ids
+/// - output: `[1]`
+///
+/// # Panics
+/// As [`cross_entropy`](fn@cross_entropy), or if the widths do not fit.
+pub fn projected_cross_entropy(
+    hidden: Tensor<2>,
+    projection: (Tensor<2>, Option<Tensor<1>>),
+    targets: &[u32],
+    smoothing: f64,
+    pad: u32,
+) -> LossSum {
+    let (weight, bias) = projection;
+    let ([n, _], [_, v]) = (hidden.dims(), weight.dims());
+    let labels = labels([n, v], targets, pad);
+    let tokens = labels.iter().flatten().count();
+    let sum = cross_entropy::linear_cross_entropy(hidden, weight, bias, &labels, smoothing);
+    LossSum { sum, tokens }
+}
+
+/// The labels of `n` positions, none for padding.
+fn labels([n, v]: [usize; 2], targets: &[u32], pad: u32) -> Vec<Option<u32>> {
     assert!(targets.len() == n, "{n} rows of logits but {} targets", targets.len());
     if let Some(label) = targets.iter().find(|&&label| label != pad && label as usize >= v) {
         panic!("target {label} is not in a vocabulary of {v} tokens");
     }
-    let labels: Vec<_> = targets.iter().map(|&id| Some(id).filter(|&id| id != pad)).collect();
-    let tokens = labels.iter().flatten().count();
-    LossSum { sum: cross_entropy::cross_entropy(logits, &labels, smoothing), tokens }
+    targets.iter().map(|&id| Some(id).filter(|&id| id != pad)).collect()
 }

@@ -4,7 +4,7 @@ use attn_transformer::{DecoderOnly, EncoderDecoder, Layout};
 use burn::tensor::{Device, Tensor};
 
 use crate::batch::{BlockBatch, PairBatch};
-use crate::loss::{LossSum, cross_entropy};
+use crate::loss::{LossSum, projected_cross_entropy};
 use crate::tokenizer::PAD;
 
 /// How a model `M` is judged on a batch `B`.
@@ -88,8 +88,7 @@ pub struct SequenceLoss {
 
 impl Objective<EncoderDecoder, PairBatch> for SequenceLoss {
     fn loss(&self, model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> LossSum {
-        let logits = next_tokens(model, batch, device);
-        cross_entropy(logits, &batch.target_out.ids, self.label_smoothing, PAD)
+        next_tokens(model, batch, device, self.label_smoothing)
     }
 
     fn validation_loss(
@@ -98,31 +97,51 @@ impl Objective<EncoderDecoder, PairBatch> for SequenceLoss {
         batch: &PairBatch,
         device: &Device,
     ) -> LossSum {
-        cross_entropy(next_tokens(model, batch, device), &batch.target_out.ids, 0.0, PAD)
+        next_tokens(model, batch, device, 0.0)
     }
 }
 
-/// Logits of every target position, `[b · t, v]`.
-fn next_tokens(model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> Tensor<2> {
+/// Of every target position.
+fn next_tokens(
+    model: &EncoderDecoder,
+    batch: &PairBatch,
+    device: &Device,
+    smoothing: f64,
+) -> LossSum {
     let source = batch.source.tensor(device); // [b, s]
     let target = batch.target_in.tensor(device); // [b, t]
-    let logits = model.forward(source, &batch.source.mask(), target); // [b, t, v]
-    logits.flatten::<2>(0, 1) // [b · t, v]
+    let hidden = model.hidden(source, &batch.source.mask(), target); // [b, t, m]
+    judge(hidden, model.projection(), &batch.target_out.ids, smoothing)
 }
 
 impl Objective<DecoderOnly, BlockBatch> for SequenceLoss {
     fn loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
-        let logits = following_tokens(model, batch, device);
-        cross_entropy(logits, &batch.target.ids, self.label_smoothing, PAD)
+        following_tokens(model, batch, device, self.label_smoothing)
     }
 
     fn validation_loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
-        cross_entropy(following_tokens(model, batch, device), &batch.target.ids, 0.0, PAD)
+        following_tokens(model, batch, device, 0.0)
     }
 }
 
-/// Logits of every position of the windows, `[b · s, v]`.
-fn following_tokens(model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> Tensor<2> {
-    let logits = model.forward(batch.input.tensor(device), &Layout::causal(), None); // [b, s, v]
-    logits.flatten::<2>(0, 1) // [b · s, v]
+/// Of every position of the windows.
+fn following_tokens(
+    model: &DecoderOnly,
+    batch: &BlockBatch,
+    device: &Device,
+    smoothing: f64,
+) -> LossSum {
+    let hidden = model.hidden(batch.input.tensor(device), &Layout::causal(), None); // [b, s, m]
+    judge(hidden, model.projection(), &batch.target.ids, smoothing)
+}
+
+/// Never with the logits of all positions at once.
+fn judge(
+    hidden: Tensor<3>,
+    projection: (Tensor<2>, Option<Tensor<1>>),
+    targets: &[u32],
+    smoothing: f64,
+) -> LossSum {
+    let hidden = hidden.flatten::<2>(0, 1); // [b · s, m]
+    projected_cross_entropy(hidden, projection, targets, smoothing, PAD)
 }

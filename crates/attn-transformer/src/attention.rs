@@ -1,7 +1,7 @@
 //! Multi-head attention: self, cross, grouped.
 
 use crate::config::{ConfigError, check_nonzero, check_positive, check_probability, expect_valid};
-use crate::linear::apply;
+use crate::linear::{apply, apply_all};
 use crate::{KvCache, Norm, NormConfig, NormKind, Rotation, init};
 use attn_core::mechanism::{AnyMechanism, MechanismConfig};
 use attn_core::{
@@ -237,8 +237,8 @@ impl MultiHeadAttention {
         cache: Option<&mut KvCache>,
     ) -> Tensor<3> {
         let scope = scope.into();
-        let seen = self.remember(x.clone(), scope.rotation, cache);
-        self.read(x, seen, scope)
+        let (query, seen, options) = self.reflect(x, scope.rotation, cache);
+        self.merge(attend(query, seen.key, seen.value, scope.mask, &options))
     }
 
     /// [`forward`](Self::forward), with the weights.
@@ -252,8 +252,9 @@ impl MultiHeadAttention {
         cache: Option<&mut KvCache>,
     ) -> AttentionOutput {
         let scope = scope.into();
-        let seen = self.remember(x.clone(), scope.rotation, cache);
-        self.read_with_weights(x, seen, scope)
+        let (query, seen, options) = self.reflect(x, scope.rotation, cache);
+        let attended = attend_with_weights(query, seen.key, seen.value, scope.mask, &options);
+        AttentionOutput { output: self.merge(attended.context), weights: attended.weights }
     }
 
     /// The keys and values of a memory.
@@ -266,9 +267,8 @@ impl MultiHeadAttention {
     pub fn project(&self, memory: Tensor<3>, rotation: Option<&Rotation>) -> KeyValue {
         let [d_memory, _] = self.key.weight.shape().dims();
         assert_shape!(memory, [_, _, d_memory]);
-        let key = self.split(apply(&self.key, memory.clone()), self.kv_heads); // [b, g, k, d]
-        let value = self.split(apply(&self.value, memory), self.kv_heads); // [b, g, k, d]
-        KeyValue { key: turn(key, self.norm_key.as_ref(), rotation), value }
+        let [key, value] = apply_all([&self.key, &self.value], memory); // [b, k, g · d]
+        self.key_value(key, value, rotation)
     }
 
     /// Attention of `x` to projected keys and values; a rotation turns the queries alone.
@@ -319,27 +319,51 @@ impl MultiHeadAttention {
         AttentionOutput { output: self.merge(context), weights }
     }
 
-    fn remember(
+    /// Queries, keys and values of self-attention, with those of the steps before, and how the
+    /// queries want to attend.
+    fn reflect(
         &self,
         x: Tensor<3>,
         rotation: Option<&Rotation>,
         cache: Option<&mut KvCache>,
-    ) -> KeyValue {
-        let own = self.project(x, rotation);
-        match cache {
+    ) -> (Tensor<4>, KeyValue, AttendOptions) {
+        let [d_model, _] = self.query.weight.shape().dims();
+        let [d_memory, _] = self.key.weight.shape().dims();
+        assert_shape!(x, [_, _, d_memory]);
+        assert_shape!(x, [_, _, d_model]);
+        let options = self.options(&x.device());
+        let [query, key, value] = apply_all([&self.query, &self.key, &self.value], x);
+        let own = self.key_value(key, value, rotation);
+        let seen = match cache {
             None => own,
             Some(cache) => cache.append(own),
-        }
+        };
+        (self.heads_of(query, rotation), seen, options)
     }
 
     /// The queries `[b, h, q, d]` of `x`, and how they want to attend.
     fn ask(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> (Tensor<4>, AttendOptions) {
         let [d_model, _] = self.query.weight.shape().dims();
         assert_shape!(x, [_, _, d_model]);
-        let dropout = self.dropout.draw(&x.device());
-        let options = AttendOptions { softcap: self.softcap, dropout, ..Default::default() };
-        let query = self.split(apply(&self.query, x), self.heads);
-        (turn(query, self.norm_query.as_ref(), rotation), options)
+        let options = self.options(&x.device());
+        (self.heads_of(apply(&self.query, x), rotation), options)
+    }
+
+    fn options(&self, device: &Device) -> AttendOptions {
+        let dropout = self.dropout.draw(device);
+        AttendOptions { softcap: self.softcap, dropout, ..Default::default() }
+    }
+
+    /// `[b, q, h · d]` → `[b, h, q, d]`
+    fn heads_of(&self, query: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
+        turn(self.split(query, self.heads), self.norm_query.as_ref(), rotation)
+    }
+
+    /// Of `[b, k, g · d]`.
+    fn key_value(&self, key: Tensor<3>, value: Tensor<3>, rotation: Option<&Rotation>) -> KeyValue {
+        let key = self.split(key, self.kv_heads); // [b, g, k, d]
+        let value = self.split(value, self.kv_heads); // [b, g, k, d]
+        KeyValue { key: turn(key, self.norm_key.as_ref(), rotation), value }
     }
 
     /// `[b, s, heads · d]` → `[b, heads, s, d]`

@@ -3,7 +3,7 @@
 use crate::config::{
     self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
 };
-use crate::linear::logits;
+use crate::linear::{logits, projection};
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
@@ -167,8 +167,16 @@ impl DecoderOnly {
         self.embedding.weight.shape()[0]
     }
 
-    /// What the output layer reads, `[b, s, m]`.
-    pub(crate) fn hidden(
+    /// What the output layer reads: [`forward`](Self::forward) is its product with the
+    /// [`projection`](Self::projection).
+    ///
+    /// # Shapes
+    /// - `tokens`: `[b, s]`
+    /// - result: `[b, s, m]`
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn hidden(
         &self,
         tokens: Tensor<2, Int>,
         layout: &Layout,
@@ -178,6 +186,12 @@ impl DecoderOnly {
         let seen = cache.as_deref().map_or(0, DecoderCache::len);
         let (x, rotation) = self.input.forward(tokens, &self.embedding, positions, seen);
         self.stack.forward(x, Scope { mask, rotation: rotation.as_ref() }, cache)
+    }
+
+    /// What makes logits of [`hidden`](Self::hidden) features: the matrix `[m, vocab]`, and the row
+    /// `[vocab]` that is added, if there is one. For a loss that does not want the logits themselves.
+    pub fn projection(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        projection(self.head.as_ref(), &self.embedding)
     }
 
     /// `[b, s, m]` → `[b, s, vocab]`

@@ -3,7 +3,7 @@
 use crate::config::{
     self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
 };
-use crate::linear::logits;
+use crate::linear::{logits, projection};
 use crate::{
     BlockConfig, CrossStack, DecoderCache, InputLayer, PositionConfig, Positions, Scope, Stack,
     init,
@@ -199,8 +199,33 @@ impl EncoderDecoder {
         source_mask: &Mask,
         target: Tensor<2, Int>,
     ) -> Tensor<3> {
-        let memory = self.memory(source, source_mask);
-        self.decode(target, &memory, None)
+        self.logits(self.hidden(source, source_mask, target))
+    }
+
+    /// What the output layer reads: [`forward`](Self::forward) is its product with the
+    /// [`projection`](Self::projection).
+    ///
+    /// # Shapes
+    /// - `source`: `[b, s]`
+    /// - `target`: `[b, t]`
+    /// - result: `[b, t, m]`
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn hidden(
+        &self,
+        source: Tensor<2, Int>,
+        source_mask: &Mask,
+        target: Tensor<2, Int>,
+    ) -> Tensor<3> {
+        self.decode_hidden(target, &self.memory(source, source_mask), None)
+    }
+
+    /// What makes logits of [`hidden`](Self::hidden) features: the matrix `[m, target_vocab]`, and
+    /// the row `[target_vocab]` that is added, if there is one. For a loss that does not want the
+    /// logits themselves.
+    pub fn projection(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        projection(self.head.as_ref(), self.target_vectors())
     }
 
     /// The source as the decoder sees it.
@@ -242,9 +267,7 @@ impl EncoderDecoder {
         memory: &Memory,
         cache: Option<&mut DecoderCache>,
     ) -> Tensor<3> {
-        let (x, rotation) = self.embed_target(target, memory, cache.as_deref());
-        let scope = Scope { mask: &Mask::causal(), rotation: rotation.as_ref() };
-        self.logits(self.decoder.forward(x, scope, memory, cache))
+        self.logits(self.decode_hidden(target, memory, cache))
     }
 
     /// [`decode`](Self::decode), with the weights of each decoder block's cross-attention,
@@ -276,6 +299,18 @@ impl EncoderDecoder {
 
     fn target_vectors(&self) -> &Embedding {
         self.target_embedding.as_ref().unwrap_or(&self.source_embedding)
+    }
+
+    /// What the output layer reads, `[b, t, m]`.
+    fn decode_hidden(
+        &self,
+        target: Tensor<2, Int>,
+        memory: &Memory,
+        cache: Option<&mut DecoderCache>,
+    ) -> Tensor<3> {
+        let (x, rotation) = self.embed_target(target, memory, cache.as_deref());
+        let scope = Scope { mask: &Mask::causal(), rotation: rotation.as_ref() };
+        self.decoder.forward(x, scope, memory, cache)
     }
 
     fn embed_target(

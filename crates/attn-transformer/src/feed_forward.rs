@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, check_nonzero, check_probability, expect_valid};
 use crate::init;
-use crate::linear::apply;
+use crate::linear::{apply, apply_all};
 use attn_core::{Dropout, DropoutConfig};
 use attn_kernels::activation;
 use burn::module::Module;
@@ -141,7 +141,8 @@ impl FeedForward {
         let inner = match &self.gate {
             None => self.activation.forward(apply(&self.up, x)), // [b, s, d_ff]
             Some(gate) => {
-                self.activation.function().gate(apply(gate, x.clone()), apply(&self.up, x))
+                let [gate, up] = apply_all([gate, &self.up], x); // [b, s, d_ff]
+                self.activation.function().gate(gate, up)
             }
         };
         apply(&self.down, self.dropout.forward(inner)) // [b, s, m]

@@ -2,9 +2,9 @@
 
 use crate::{BlockConfig, PositionConfig, Positions, Rotation, init, sinusoids};
 use attn_core::{Dropout, DropoutConfig};
+use attn_kernels::embedding::embedding;
 use burn::module::{Module, Param};
 use burn::nn::Embedding;
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Turns tokens into vectors that know their position (Vaswani et al. 2017, sections 3.4, 3.5 and
@@ -71,7 +71,7 @@ impl InputLayer {
         offset: usize,
     ) -> (Tensor<3>, Option<Rotation>) {
         let [b, s] = tokens.dims();
-        let embedded = vectors.forward(tokens); // [b, s, m]
+        let embedded = embedding(vectors.weight.val(), tokens); // [b, s, m]
         let x = if self.scale == 1.0 { embedded } else { embedded * self.scale };
         let [_, _, m] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());

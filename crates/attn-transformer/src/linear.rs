@@ -13,6 +13,15 @@ pub(crate) fn apply<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     attn_kernels::linear::linear(x, layer.weight.val(), bias)
 }
 
+/// [`apply`] of several layers to one input.
+pub(crate) fn apply_all<const D: usize, const N: usize>(
+    layers: [&Linear; N],
+    x: Tensor<D>,
+) -> [Tensor<D>; N] {
+    let map = |layer: &Linear| (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+    attn_kernels::linear::linear_maps(x, layers.map(map))
+}
+
 /// The logits of features: by an output layer, or, where it is tied, by the table that embeds (Press
 /// & Wolf 2017).
 ///
@@ -24,8 +33,17 @@ pub(crate) fn logits<const D: usize>(
     table: &Embedding,
     x: Tensor<D>,
 ) -> Tensor<D> {
+    let (weight, bias) = projection(head, table);
+    attn_kernels::linear::linear(x, weight, bias)
+}
+
+/// The matrix `[d_model, vocab]` that makes [`logits`] of features, and the row that is added.
+pub(crate) fn projection(
+    head: Option<&Linear>,
+    table: &Embedding,
+) -> (Tensor<2>, Option<Tensor<1>>) {
     match head {
-        Some(head) => apply(head, x),
-        None => attn_kernels::linear::linear(x, table.weight.val().transpose(), None),
+        Some(head) => (head.weight.val(), head.bias.as_ref().map(|bias| bias.val())),
+        None => (table.weight.val().transpose(), None),
     }
 }

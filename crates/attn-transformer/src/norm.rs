@@ -1,7 +1,7 @@
 //! Layer normalisation and its root-mean-square form.
 
 use crate::config::{ConfigError, check_nonzero, check_positive, expect_valid};
-use attn_kernels::norm::{layer_norm, rms_norm};
+use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{DType, Device, FloatDType, Tensor, assert_shape};
@@ -88,6 +88,22 @@ impl Norm {
             return self.normalise(x.cast(FloatDType::F32), FloatDType::F32).cast(storage);
         }
         self.normalise(x, storage)
+    }
+
+    /// [`forward`](Self::forward), and `x` itself, for the residual connection around what reads the
+    /// norm: in the backward pass the gradients of both are added up on the way.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_beside<const D: usize>(&self, x: Tensor<D>) -> [Tensor<D>; 2] {
+        let [d_model] = self.gamma.shape().dims();
+        assert_shape!(x, [.., d_model]);
+        let dtype: FloatDType = x.dtype().into();
+        if matches!(x.dtype(), DType::F16 | DType::BF16) {
+            return [self.forward(x.clone()), x];
+        }
+        let beta = self.beta.as_ref().map(|beta| beta.val().cast(dtype));
+        norm_beside(x, self.gamma.val().cast(dtype), beta, self.epsilon)
     }
 
     fn normalise<const D: usize>(&self, x: Tensor<D>, dtype: FloatDType) -> Tensor<D> {

@@ -46,7 +46,10 @@ impl Residual {
         inner: impl FnOnce(Tensor<3>) -> Tensor<3>,
     ) -> Tensor<3> {
         match self.order {
-            NormOrder::Pre => self.dropout.forward_and_add(inner(norm.forward(x.clone())), x),
+            NormOrder::Pre => {
+                let [normed, x] = norm.forward_beside(x);
+                self.dropout.forward_and_add(inner(normed), x)
+            }
             NormOrder::Post => norm.forward(self.dropout.forward_and_add(inner(x.clone()), x)),
         }
     }

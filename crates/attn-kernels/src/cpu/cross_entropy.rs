@@ -1,6 +1,6 @@
 //! Cross-entropy of logits against smoothed labels, without a matrix of probabilities.
 
-use super::fill::{Fresh, fill, first, load, overwrite, parts};
+use super::fill::{first, load, overwrite, parts};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Rows of a task.
@@ -32,13 +32,13 @@ pub(crate) struct LogSumExps {
 pub(crate) fn forward(isa: Isa, logits: &[f32], labels: Labels) -> (Vec<f32>, LogSumExps) {
     let count = labels.of_rows.len();
     let size = CHUNK * (logits.len() / count);
-    // SAFETY: a chunk writes the results of all its rows.
-    let [costs, largest, rest] = unsafe {
-        fill([count; 3], [CHUNK; 3], 8 * logits.len(), |index, results| {
-            let logits = &logits[index * size..logits.len().min((index + 1) * size)];
-            f32::run(isa, Forward { logits, labels: labels.chunk(index), results });
-        })
-    };
+    let mut results = [(); 3].map(|()| vec![0.0; count]);
+    let slices = results.each_mut().map(Vec::as_mut_slice);
+    parts(slices, [CHUNK; 3], 8 * logits.len(), |index, results| {
+        let logits = &logits[index * size..logits.len().min((index + 1) * size)];
+        f32::run(isa, Forward { logits, labels: labels.chunk(index), results });
+    });
+    let [costs, largest, rest] = results;
     (costs, LogSumExps { largest, rest })
 }
 
@@ -58,11 +58,29 @@ pub(crate) fn backward(
     });
 }
 
+/// [`forward`] and [`backward`] while a row is in the cache: the costs; the logits become the
+/// gradient of their sum.
+pub(super) fn both(isa: Isa, logits: &mut [f32], labels: Labels) -> Vec<f32> {
+    let count = labels.of_rows.len();
+    let size = CHUNK * (logits.len() / count);
+    let work = 16 * logits.len();
+    let mut costs = vec![0.0; count];
+    parts([logits, &mut costs], [size, CHUNK], work, |index, [logits, costs]| {
+        let labels = labels.chunk(index);
+        let [mut largest, mut rest] = [[0.0; CHUNK]; 2];
+        let count = costs.len();
+        let results = [costs, &mut largest[..count], &mut rest[..count]];
+        f32::run(isa, Forward { logits, labels, results });
+        f32::run(isa, Backward { logits, labels, saved: [&largest, &rest], gradient: 1.0 });
+    });
+    costs
+}
+
 struct Forward<'a> {
     logits: &'a [f32],
     labels: Labels<'a>,
     /// Costs, largest logits, and the rest of the log-sum-exps.
-    results: [&'a mut Fresh; 3],
+    results: [&'a mut [f32]; 3],
 }
 
 impl Op<f32> for Forward<'_> {
@@ -79,7 +97,7 @@ impl Op<f32> for Forward<'_> {
         for (index, (logits, label)) in logits.chunks_exact(width).zip(of_rows).enumerate() {
             let Some(label) = label else {
                 for to in [&mut *costs, largests, rests] {
-                    to[index].write(0.0);
+                    to[index] = 0.0;
                 }
                 continue;
             };
@@ -102,9 +120,9 @@ impl Op<f32> for Forward<'_> {
             // Not 0 times the mean, which may be -∞.
             let mean = f64::from(simd.sum(sum)) / width as f64;
             let spread = if smoothing > 0.0 { smoothing * mean } else { 0.0 };
-            costs[index].write((log_total - (1.0 - smoothing) * right - spread) as f32);
-            largests[index].write(largest);
-            rests[index].write(log_total as f32);
+            costs[index] = (log_total - (1.0 - smoothing) * right - spread) as f32;
+            largests[index] = largest;
+            rests[index] = log_total as f32;
         }
     }
 }

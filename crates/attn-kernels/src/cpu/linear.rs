@@ -3,6 +3,7 @@
 use super::fill::{Fresh, fill, load, store};
 use super::schedule::{Shared, each};
 use super::simd::{Isa, Op, Real, Simd};
+use std::ops::Range;
 
 /// Rows of which the sum of a column is one part. Not a matter of threads: it decides how it rounds.
 const CHUNK: usize = 128;
@@ -43,41 +44,103 @@ impl<'a> Matrix<'a> {
         self.columns
     }
 
+    /// Some of the rows.
+    pub(crate) fn part(self, rows: Range<usize>) -> Self {
+        let data = self.data.get(rows.start * self.row..).unwrap_or_default();
+        Self::new(data, [rows.len(), self.columns], [self.row, self.column])
+    }
+
+    /// Whether it lies in memory by columns.
+    pub(crate) fn is_by_columns(&self) -> bool {
+        self.row == 1 && self.column != 1
+    }
+
+    /// These rows one behind the other.
+    pub(crate) fn select(&self, rows: &[usize]) -> Vec<f32> {
+        let mut selected = Vec::with_capacity(rows.len() * self.columns);
+        for &row in rows {
+            let start = row * self.row;
+            selected.extend((0..self.columns).map(|j| self.data[start + j * self.column]));
+        }
+        selected
+    }
+
     pub(crate) fn transposed(self) -> Self {
         let Self { data, rows, columns, row, column } = self;
         Self { data, rows: columns, columns: rows, row: column, column: row }
     }
 }
 
+/// What is added to a product.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plus<'a> {
+    Nothing,
+    /// A row that all rows get.
+    Row(&'a [f32]),
+    /// What is there.
+    Old,
+}
+
 /// `A · B`, plus a row that all rows get; by rows.
 ///
-/// An element is summed in the same order whatever part of the result a thread computes.
+/// # Panics
+/// As [`product_to`].
+pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
+    let count = a.rows * b.columns;
+    let mut result = Vec::<f32>::with_capacity(count);
+    super::pages::prefer_large(result.as_ptr(), count);
+    let plus = plus.map_or(Plus::Nothing, Plus::Row);
+    // SAFETY: that many were asked for, and all of them are written: what is there is not read.
+    unsafe {
+        multiply(a, b, plus, result.as_mut_ptr());
+        result.set_len(count);
+    }
+    result
+}
+
+/// [`product`] over what was there, by rows.
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
+pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
+    assert_eq!(to.len(), a.rows * b.columns, "elements of a product");
+    // SAFETY: that many are lent, and they are numbers.
+    unsafe { multiply(a, b, plus, to.as_mut_ptr()) };
+}
+
+/// An element is summed in the same order whatever part of the result a thread computes.
+///
+/// # Safety
+/// `to` must be that of `rows · columns` elements that are the caller's alone; numbers, if they are
+/// what is added.
+///
+/// # Panics
+/// If the sizes do not fit.
+unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
     assert_eq!(a.columns, b.rows, "columns of the left, rows of the right");
-    assert!(plus.is_none_or(|plus| plus.len() == b.columns), "a row of another width");
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
-    if depth == 0 {
-        return plus.map_or_else(|| vec![0.0; columns], <[f32]>::to_vec).repeat(rows);
+    if let Plus::Row(plus) = plus {
+        assert_eq!(plus.len(), columns, "a row of another width");
     }
-    let mut result = Vec::<f32>::with_capacity(rows * columns);
-    super::pages::prefer_large(result.as_ptr(), rows * columns);
-    let to = Shared(result.as_mut_ptr());
-    let part = Part::of(rows, columns);
+    if rows * columns == 0 {
+        return;
+    }
+    let to = Shared(to);
+    let parts = Parts::of(rows, columns);
+    let work = rows * columns * depth.max(1);
     each(
-        part.tasks(rows, columns),
-        rows * columns * depth,
+        parts.count,
+        work,
         || (),
         |(), task| {
-            let (row, column) = part.start(task, columns);
-            let (m, n) = (part.rows.min(rows - row), part.columns.min(columns - column));
+            let [(row, m), (column, n)] = parts.at(task);
             // SAFETY: the part is within both matrices and the result, whose part is this task's alone
             // and is written before it is read: by `plus`, or by `gemm`, which is told not to read it.
+            // What is there is read only where the caller says that it is numbers. Of no depth, no
+            // element of the matrices is read, and their offsets may be anywhere.
             unsafe {
                 let to = to.at(row * columns + column);
-                if let Some(plus) = plus {
+                if let Plus::Row(plus) = plus {
                     let plus = plus[column..column + n].as_ptr();
                     (0..m).for_each(|i| to.add(i * columns).copy_from_nonoverlapping(plus, n));
                 }
@@ -88,11 +151,11 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
                     to,
                     1,
                     columns as isize,
-                    plus.is_some(),
-                    a.data.as_ptr().add(row * a.row),
+                    !matches!(plus, Plus::Nothing),
+                    a.data.as_ptr().wrapping_add(row * a.row),
                     a.column as isize,
                     a.row as isize,
-                    b.data.as_ptr().add(column * b.column),
+                    b.data.as_ptr().wrapping_add(column * b.column),
                     b.column as isize,
                     b.row as isize,
                     1.0,
@@ -105,41 +168,43 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
             }
         },
     );
-    // SAFETY: that many were asked for, and the tasks have written them all.
-    unsafe { result.set_len(rows * columns) };
-    result
 }
 
-/// Size of the part of a result that a task computes.
+/// The parts of a result that tasks compute.
 #[derive(Clone, Copy)]
-struct Part {
+struct Parts {
     rows: usize,
     columns: usize,
+    count: usize,
 }
 
-impl Part {
+impl Parts {
+    /// Rows and columns that are cut together: whole tiles of what `gemm` computes at once.
+    const UNIT: [usize; 2] = [16, 48];
+
     /// Cuts the longer side, two parts for each thread, but none so small that packing what it is
-    /// multiplied with costs more than it saves.
+    /// multiplied with costs more than it saves, nor so small that `gemm` would sum in another order
+    /// than it does for a large one: a part has over 64 rows or columns, and over 256 elements.
     fn of(rows: usize, columns: usize) -> Self {
-        const LEAST: usize = 96;
-        let cut = |size: usize| {
-            size.div_ceil(2 * rayon::current_num_threads()).max(LEAST).next_multiple_of(48)
+        let [long, short] = [rows.max(columns), rows.min(columns).max(1)];
+        let least = 112.max(512 / short);
+        let count = (2 * rayon::current_num_threads()).min(long / least).max(1);
+        Self { rows, columns, count }
+    }
+
+    /// Start and length in rows and in columns of a task's part.
+    fn at(self, task: usize) -> [(usize, usize); 2] {
+        let cut = |size: usize, unit: usize| {
+            let units = size.div_ceil(unit);
+            let start = |task: usize| (units * task / self.count * unit).min(size);
+            (start(task), start(task + 1) - start(task))
         };
-        if rows >= columns {
-            Self { rows: cut(rows), columns: columns.max(1) }
+        let [of_rows, of_columns] = Self::UNIT;
+        if self.rows >= self.columns {
+            [cut(self.rows, of_rows), (0, self.columns)]
         } else {
-            Self { rows: rows.max(1), columns: cut(columns) }
+            [(0, self.rows), cut(self.columns, of_columns)]
         }
-    }
-
-    fn tasks(self, rows: usize, columns: usize) -> usize {
-        rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
-    }
-
-    /// First row and column of a task's part.
-    fn start(self, task: usize, columns: usize) -> (usize, usize) {
-        let across = columns.div_ceil(self.columns);
-        (task / across * self.rows, task % across * self.columns)
     }
 }
 

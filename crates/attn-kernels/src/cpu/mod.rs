@@ -8,10 +8,14 @@ mod cells;
 pub(crate) mod cross_entropy;
 pub(crate) mod dropout;
 mod elementwise;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod embedding;
 mod fill;
 mod forward;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub(crate) mod linear;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod linear_cross_entropy;
 pub(crate) mod norm;
 mod pack;
 mod pages;

@@ -58,14 +58,22 @@ pub(crate) fn forward(isa: Isa, rows: Rows) -> Vec<f32> {
     y
 }
 
-/// Turns the gradient of the result into that of `x`; those of gain and shift.
-pub(crate) fn backward(isa: Isa, rows: Rows, gradient: &mut [f32]) -> [Vec<f32>; 2] {
+/// Turns the gradient of the result into that of `x`, plus that of other readers of `x`; those of
+/// gain and shift.
+pub(crate) fn backward(
+    isa: Isa,
+    rows: Rows,
+    gradient: &mut [f32],
+    plus: Option<&[f32]>,
+) -> [Vec<f32>; 2] {
     let (size, width) = (rows.x.len(), rows.gain.len());
     assert_eq!(gradient.len(), size, "a gradient of another size");
+    assert!(plus.is_none_or(|plus| plus.len() == size), "a gradient of another size");
     let mut sums = vec![0.0; size.div_ceil(CHUNK * width) * 2 * width];
     let sizes = [CHUNK * width, 2 * width];
     parts([gradient, &mut sums], sizes, 16 * size, |index, [gradient, sums]| {
-        f32::run(isa, Backward { rows: rows.chunk(index), gradient, sums });
+        let plus = plus.map(|plus| &plus[index * CHUNK * width..][..gradient.len()]);
+        f32::run(isa, Backward { rows: rows.chunk(index), gradient, plus, sums });
     });
     let (mut d_gain, mut d_shift) = (vec![0.0; width], vec![0.0; width]);
     for part in sums.chunks_exact(2 * width) {
@@ -108,6 +116,7 @@ impl Op<f32> for Forward<'_> {
 struct Backward<'a> {
     rows: Rows<'a>,
     gradient: &'a mut [f32],
+    plus: Option<&'a [f32]>,
     /// Gradients of gain and shift, of these rows: 0 so far.
     sums: &'a mut [f32],
 }
@@ -117,11 +126,13 @@ impl Op<f32> for Backward<'_> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        let Self { rows, gradient, sums } = self;
+        let Self { rows, gradient, plus, sums } = self;
         let width = rows.gain.len();
         let zero = simd.splat(0.0);
         let (d_gain, d_shift) = sums.split_at_mut(width);
-        for (x, gradient) in rows.x.chunks_exact(width).zip(gradient.chunks_exact_mut(width)) {
+        let pairs = rows.x.chunks_exact(width).zip(gradient.chunks_exact_mut(width));
+        for (index, (x, gradient)) in pairs.enumerate() {
+            let plus = plus.map(|plus| &plus[index * width..][..width]);
             let (mean, scale) = rows.statistics(simd, x);
             let (mut sum, mut product) = (zero, zero);
             for at in (0..width).step_by(S::LANES) {
@@ -144,7 +155,11 @@ impl Op<f32> for Backward<'_> {
                 let normal = simd.mul(simd.sub(load(simd, x, at), mean), scale);
                 let along = simd.mul(normal, product);
                 let rest = simd.sub(simd.sub(inner, sum), along);
-                overwrite(simd, gradient, at, simd.mul(rest, scale));
+                let of_x = match plus {
+                    None => simd.mul(rest, scale),
+                    Some(plus) => simd.fma(rest, scale, load(simd, plus, at)),
+                };
+                overwrite(simd, gradient, at, of_x);
             }
         }
     }

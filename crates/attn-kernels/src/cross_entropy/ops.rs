@@ -19,7 +19,7 @@ pub(super) fn cross_entropy(
     labels: &[Option<u32>],
     smoothing: f64,
 ) -> Tensor<1> {
-    let labels = Labels { of_rows: labels.into(), smoothing };
+    let labels = Labels::new(labels, smoothing);
     Tensor::from_dispatch(<Dispatch as CrossEntropyOps>::cross_entropy(
         logits.into_dispatch(),
         labels,
@@ -31,6 +31,16 @@ pub(super) fn cross_entropy(
 pub struct Labels {
     of_rows: Arc<[Option<u32>]>,
     smoothing: f64,
+}
+
+impl Labels {
+    pub(super) fn new(of_rows: &[Option<u32>], smoothing: f64) -> Self {
+        Self { of_rows: of_rows.into(), smoothing }
+    }
+
+    pub(super) fn as_slices(&self) -> kernel::Labels<'_> {
+        kernel::Labels { of_rows: &self.of_rows, smoothing: self.smoothing }
+    }
 }
 
 /// Cross-entropy of the rows of a matrix.
@@ -59,12 +69,6 @@ fn forward_sum<B: Slices<f32>>(
     let (costs, log_sum_exps) = forward(isa(), slice::<B, f32>(logits), labels.as_slices());
     let sum = costs.iter().map(|&cost| f64::from(cost)).sum::<f64>() as f32;
     (tensor::<B, f32>(vec![sum], [1], &logits.device()), log_sum_exps)
-}
-
-impl Labels {
-    fn as_slices(&self) -> kernel::Labels<'_> {
-        kernel::Labels { of_rows: &self.of_rows, smoothing: self.smoothing }
-    }
 }
 
 /// The node of the sum.

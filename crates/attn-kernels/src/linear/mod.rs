@@ -1,7 +1,7 @@
 //! The linear map `x W + b`, differentiable.
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-mod ops;
+pub(crate) mod ops;
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
@@ -37,18 +37,62 @@ pub fn linear<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    let [d_input, d_output] = weight.dims();
-    assert_shape!(x, [.., d_input]);
-    if let Some(bias) = &bias {
-        assert_shape!(bias, [d_output]);
-    }
+    check(&x, &weight, bias.as_ref());
     #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if d_output > 0
-        && has_kernels(&x)
-        && has_kernels(&weight)
-        && bias.as_ref().is_none_or(has_kernels)
-    {
+    if has_kernel(&x, &weight, bias.as_ref()) {
         return ops::linear(x, weight, bias);
     }
     module::linear(x, weight, bias)
+}
+
+/// [`linear`] maps of one tensor, each by a weight and a bias of its own: query, key and value of
+/// the same steps, or a gate and what it lets through.
+///
+/// The results and their gradients are those of one after the other. What is different is the
+/// gradient of `x`: each map adds its own to those of the others as it computes it, in place of
+/// matrices of their own that are added afterwards.
+///
+/// # Shapes
+/// - `x`: `[.., d_input]`
+/// - of each map, as [`linear`]
+///
+/// # Panics
+/// If the widths do not fit.
+///
+/// ```
+/// use attn_kernels::linear::linear_maps;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let maps = [7, 4].map(|d_output| (Tensor::<2>::ones([5, d_output], &device), None));
+/// let [y, z] = linear_maps(Tensor::<3>::ones([2, 3, 5], &device), maps);
+/// assert_eq!((y.dims(), z.dims()), ([2, 3, 7], [2, 3, 4]));
+/// ```
+pub fn linear_maps<const D: usize, const N: usize>(
+    x: Tensor<D>,
+    maps: [(Tensor<2>, Option<Tensor<1>>); N],
+) -> [Tensor<D>; N] {
+    for (weight, bias) in &maps {
+        check(&x, weight, bias.as_ref());
+    }
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if maps.iter().all(|(weight, bias)| has_kernel(&x, weight, bias.as_ref())) {
+        return ops::linear_maps(x, maps);
+    }
+    maps.map(|(weight, bias)| module::linear(x.clone(), weight, bias))
+}
+
+/// # Panics
+/// If the widths do not fit.
+fn check<const D: usize>(x: &Tensor<D>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) {
+    let [d_input, d_output] = weight.dims();
+    assert_shape!(x, [.., d_input]);
+    if let Some(bias) = bias {
+        assert_shape!(bias, [d_output]);
+    }
+}
+
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+fn has_kernel<const D: usize>(x: &Tensor<D>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+    weight.dims()[1] > 0 && has_kernels(x) && has_kernels(weight) && bias.is_none_or(has_kernels)
 }

@@ -2,9 +2,10 @@
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 use crate::cpu::isa;
-use crate::cpu::linear::{Matrix, product, sum_of_rows};
+use crate::cpu::linear::{Matrix, Plus, product, product_to, sum_of_rows};
+use crate::fork::Fork;
 use crate::maybe::Maybe;
-use crate::slices::{Slices, in_order, memory, on_slices, slice, tensor};
+use crate::slices::{Slices, changed, in_order, memory, on_slices, slice, tensor};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -23,13 +24,29 @@ pub(super) fn linear<const D: usize>(
     let mut dims = x.dims();
     let [d_input, d_output] = weight.dims();
     let rows = dims[..D - 1].iter().product::<usize>();
-    let y = <Dispatch as LinearOps>::linear(
-        x.reshape([rows, d_input]).into_dispatch(),
-        weight.into_dispatch(),
-        Maybe::from_option(bias.map(Tensor::into_dispatch)),
-    );
     dims[D - 1] = d_output;
-    Tensor::<2>::from_dispatch(y).reshape(dims)
+    map(x.reshape([rows, d_input]), weight, bias, Fork::default()).reshape(dims)
+}
+
+pub(super) fn linear_maps<const D: usize, const N: usize>(
+    x: Tensor<D>,
+    maps: [(Tensor<2>, Option<Tensor<1>>); N],
+) -> [Tensor<D>; N] {
+    let mut dims = x.dims();
+    let width = dims[D - 1];
+    // The graph knows nothing of forks: between a fork and its readers there is no other node.
+    let rows = dims[..D - 1].iter().product::<usize>();
+    let (x, fork) = Fork::new(x.reshape([rows, width]));
+    maps.map(|(weight, bias)| {
+        dims[D - 1] = weight.dims()[1];
+        map(x.clone(), weight, bias, fork.clone()).reshape(dims)
+    })
+}
+
+fn map(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, fork: Fork) -> Tensor<2> {
+    let bias = Maybe::from_option(bias.map(Tensor::into_dispatch));
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as LinearOps>::linear(x, weight, bias, fork))
 }
 
 /// The linear map of the rows of a matrix.
@@ -39,11 +56,12 @@ pub(super) fn linear<const D: usize>(
     Autodiff
 )]
 pub trait LinearOps: Backend {
-    /// `[rows, d_input] · [d_input, d_output] + [d_output]`
+    /// `[rows, d_input] · [d_input, d_output] + [d_output]`; the fork is that of `x`.
     fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         #[extension_type] bias: Maybe<Self>,
+        fork: Fork,
     ) -> FloatTensor<Self>;
 }
 
@@ -52,6 +70,7 @@ on_slices!(LinearOps {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
+        _: Fork,
     ) -> FloatTensor<Self> {
         forward(x, weight, bias)
     }
@@ -71,7 +90,7 @@ fn forward<B: Slices<f32>>(
 }
 
 /// The tensor, copied if it runs backwards.
-fn readable<B: Slices<f32>>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn readable<B: Slices<f32>>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     if B::memory(&tensor).is_some_and(|memory| memory.strides.iter().all(|&stride| stride >= 0)) {
         tensor
     } else {
@@ -80,7 +99,7 @@ fn readable<B: Slices<f32>>(tensor: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// Of a tensor that is [readable].
-fn matrix<B: Slices<f32>>(tensor: &FloatTensor<B>) -> Matrix<'_> {
+pub(crate) fn matrix<B: Slices<f32>>(tensor: &FloatTensor<B>) -> Matrix<'_> {
     let dims = tensor.shape().dims::<2>();
     let memory = memory::<B, f32>(tensor);
     let strides = std::array::from_fn(|axis| match dims[axis] {
@@ -91,6 +110,11 @@ fn matrix<B: Slices<f32>>(tensor: &FloatTensor<B>) -> Matrix<'_> {
     Matrix::new(memory.data, dims, strides)
 }
 
+/// Whether its gradient should lie by columns, as it does itself.
+fn is_by_columns<B: Slices<f32>>(weight: &FloatTensor<B>) -> bool {
+    B::memory(weight).is_some_and(|memory| memory.strides[0] == 1 && memory.strides[1] > 1)
+}
+
 /// The node of the result.
 #[derive(Debug)]
 struct Linear;
@@ -99,7 +123,11 @@ struct Linear;
 struct State {
     x: NodeId,
     weight: NodeId,
+    /// Of `x`.
+    fork: Fork,
     has_bias: bool,
+    /// Of the weight.
+    is_by_columns: bool,
 }
 
 impl<B: Slices<f32>> Backward<B, 3> for Linear {
@@ -114,18 +142,28 @@ impl<B: Slices<f32>> Backward<B, 3> for Linear {
         if let Some(parent) = x {
             let weight = readable::<B>(checkpointer.retrieve_node_output(state.weight));
             let weight = matrix::<B>(&weight).transposed();
-            let d_x = product(output, weight, None);
-            graph.register::<B>(
-                parent.id,
-                tensor::<B, f32>(d_x, [dims[0], weight.columns()], &device),
-            );
+            state.fork.register::<B>(graph, parent.id, |sum| match sum {
+                None => {
+                    let of_x = product(output, weight, None);
+                    tensor::<B, f32>(of_x, [dims[0], weight.columns()], &device)
+                }
+                Some(sum) => {
+                    changed::<B, f32>(sum, |sum| product_to(output, weight, Plus::Old, sum))
+                }
+            });
         }
         if let Some(parent) = weight {
             let x = readable::<B>(checkpointer.retrieve_node_output(state.x));
-            let x = matrix::<B>(&x).transposed();
-            let d_weight = product(x, output, None);
-            graph
-                .register::<B>(parent.id, tensor::<B, f32>(d_weight, [x.rows(), dims[1]], &device));
+            let x = matrix::<B>(&x);
+            let of_weight = if state.is_by_columns {
+                let of_weight = product(output.transposed(), x, None);
+                let of_weight = tensor::<B, f32>(of_weight, [dims[1], x.columns()], &device);
+                B::float_swap_dims(of_weight, 0, 1)
+            } else {
+                let of_weight = product(x.transposed(), output, None);
+                tensor::<B, f32>(of_weight, [x.columns(), dims[1]], &device)
+            };
+            graph.register::<B>(parent.id, of_weight);
         }
         if let Some(parent) = bias.filter(|_| state.has_bias) {
             let d_bias = sum_of_rows(isa(), slice::<B, f32>(&gradient), dims[1]);
@@ -139,18 +177,21 @@ impl<B: Slices<f32> + LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
+        fork: Fork,
     ) -> FloatTensor<Self> {
         // In the slot of a bias that is absent stands the input, whose gradient is not asked twice.
         let nodes = [x.node(), weight.node(), bias.as_ref().unwrap_or(&x).node()];
         let map = |x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Maybe<Self>| {
             let bias = bias.map(|bias| bias.into_primitive());
-            <B as LinearOps>::linear(x.into_primitive(), weight.into_primitive(), bias)
+            forward::<B>(x.into_primitive(), weight.into_primitive(), bias)
         };
         match Linear.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let has_bias = bias.as_ref().is_some();
                 let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
-                prep.finish(State { x: x_id, weight: weight_id, has_bias }, map(x, weight, bias))
+                let is_by_columns = is_by_columns::<B>(weight.primitive());
+                let state = State { x: x_id, weight: weight_id, fork, has_bias, is_by_columns };
+                prep.finish(state, map(x, weight, bias))
             }
             OpsKind::UnTracked(prep) => prep.finish(map(x, weight, bias)),
         }

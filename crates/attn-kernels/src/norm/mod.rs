@@ -5,7 +5,7 @@ mod ops;
 pub mod twin;
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-use crate::kernels::has_kernels;
+use crate::{fork::Fork, kernels::has_kernels};
 use burn::tensor::{Tensor, assert_shape};
 
 /// Layer normalisation of the last dimension, `(x - mean(x)) / sqrt(var(x) + ε) · γ + β`, with the
@@ -30,8 +30,8 @@ pub fn layer_norm<const D: usize>(
     assert_shape!(x, [.., width]);
     assert_shape!(beta, [width]);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if has_kernels(&x) && has_kernels(&gamma) && has_kernels(&beta) && !is_empty(&x) {
-        return ops::norm(x, gamma, Some(beta), epsilon);
+    if has_kernel(&x, &gamma, Some(&beta)) {
+        return ops::norm(x, gamma, Some(beta), epsilon, Fork::default());
     }
     twin::layer_norm(x, gamma, beta, epsilon)
 }
@@ -51,13 +51,52 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) ->
     let [width] = gamma.dims();
     assert_shape!(x, [.., width]);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if has_kernels(&x) && has_kernels(&gamma) && !is_empty(&x) {
-        return ops::norm(x, gamma, None, epsilon);
+    if has_kernel(&x, &gamma, None) {
+        return ops::norm(x, gamma, None, epsilon, Fork::default());
     }
     twin::rms_norm(x, gamma, epsilon)
 }
 
+/// [`layer_norm`], or without a shift [`rms_norm`], and `x` itself for the residual connection around
+/// what reads the norm.
+///
+/// Results and gradients are those of the norm and of `x`. What is different is the gradient of `x`:
+/// the norm adds its own to that of the residual connection as it computes it.
+///
+/// # Shapes
+/// - `x` and both results: `[.., width]`
+/// - `gamma` and `beta`: `[width]`
+///
+/// # Panics
+/// If the widths do not fit.
+pub fn norm_beside<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Option<Tensor<1>>,
+    epsilon: f64,
+) -> [Tensor<D>; 2] {
+    let [width] = gamma.dims();
+    assert_shape!(x, [.., width]);
+    if let Some(beta) = &beta {
+        assert_shape!(beta, [width]);
+    }
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if has_kernel(&x, &gamma, beta.as_ref()) {
+        let (x, fork) = Fork::new(x);
+        let beside = fork.pass(x.clone());
+        return [ops::norm(x, gamma, beta, epsilon, fork), beside];
+    }
+    let normed = match beta {
+        Some(beta) => twin::layer_norm(x.clone(), gamma, beta, epsilon),
+        None => twin::rms_norm(x.clone(), gamma, epsilon),
+    };
+    [normed, x]
+}
+
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-fn is_empty<const D: usize>(x: &Tensor<D>) -> bool {
-    x.shape().num_elements() == 0
+fn has_kernel<const D: usize>(x: &Tensor<D>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> bool {
+    has_kernels(x)
+        && has_kernels(gamma)
+        && beta.is_none_or(has_kernels)
+        && x.shape().num_elements() > 0
 }

@@ -3,6 +3,7 @@
 
 use crate::cpu::isa;
 use crate::cpu::norm::{Rows, backward, forward};
+use crate::fork::Fork;
 use crate::maybe::Maybe;
 use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -19,10 +20,11 @@ pub(super) fn norm<const D: usize>(
     gamma: Tensor<1>,
     beta: Option<Tensor<1>>,
     epsilon: f64,
+    fork: Fork,
 ) -> Tensor<D> {
     let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
     let beta = Maybe::from_option(beta.map(Tensor::into_dispatch));
-    Tensor::from_dispatch(<Dispatch as NormOps>::norm(x, gamma, beta, epsilon))
+    Tensor::from_dispatch(<Dispatch as NormOps>::norm(x, gamma, beta, epsilon, fork))
 }
 
 /// Norms of the last dimension.
@@ -32,12 +34,14 @@ pub(super) fn norm<const D: usize>(
     Autodiff
 )]
 pub trait NormOps: Backend {
-    /// Layer normalisation, if there is a shift; else root-mean-square normalisation.
+    /// Layer normalisation, if there is a shift; else root-mean-square normalisation. The fork is
+    /// that of `x`.
     fn norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         #[extension_type] beta: Maybe<Self>,
         epsilon: f64,
+        fork: Fork,
     ) -> FloatTensor<Self>;
 }
 
@@ -47,12 +51,22 @@ on_slices!(NormOps {
         gamma: FloatTensor<Self>,
         beta: Maybe<Self>,
         epsilon: f64,
+        _: Fork,
     ) -> FloatTensor<Self> {
-        let inputs = Inputs::<Self>::new(x, gamma, beta);
-        let y = forward(isa(), inputs.rows(epsilon));
-        tensor::<Self, f32>(y, inputs.x.shape(), &inputs.x.device())
+        forward_rows::<Self>(x, gamma, beta, epsilon)
     }
 });
+
+fn forward_rows<B: Slices<f32>>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: Maybe<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let inputs = Inputs::<B>::new(x, gamma, beta);
+    let y = forward(isa(), inputs.rows(epsilon));
+    tensor::<B, f32>(y, inputs.x.shape(), &inputs.x.device())
+}
 
 /// In order.
 struct Inputs<B: Backend> {
@@ -88,6 +102,8 @@ struct State<B: Backend> {
     gamma: NodeId,
     beta: Maybe<B>,
     epsilon: f64,
+    /// Of `x`.
+    fork: Fork,
 }
 
 impl<B: Slices<f32>> Backward<B, 3> for Norm {
@@ -107,16 +123,24 @@ impl<B: Slices<f32>> Backward<B, 3> for Norm {
             state.beta,
         );
         let mut of_row = None;
-        let of_x = changed::<B, f32>(gradient, |gradient| {
-            of_row = Some(backward(isa(), inputs.rows(state.epsilon), gradient));
-        });
-        let device = of_x.device();
+        let of_x = |sum: Option<FloatTensor<B>>| {
+            let sum = sum.map(in_order::<B, f32>);
+            let plus = sum.as_ref().map(slice::<B, f32>);
+            changed::<B, f32>(gradient, |gradient| {
+                of_row = Some(backward(isa(), inputs.rows(state.epsilon), gradient, plus));
+            })
+        };
+        match x {
+            Some(parent) => state.fork.register::<B>(graph, parent.id, of_x),
+            None => drop(of_x(None)),
+        }
+        let device = inputs.x.device();
         let [of_gamma, of_beta] = of_row
             .expect("what changes is changed once")
             .map(|data| tensor::<B, f32>(data, inputs.gamma.shape(), &device));
         // In the slot of a shift that is absent stands the input, whose gradient is not asked twice.
         let beta = beta.filter(|_| inputs.beta.is_some());
-        for (parent, gradient) in [(x, of_x), (gamma, of_gamma), (beta, of_beta)] {
+        for (parent, gradient) in [(gamma, of_gamma), (beta, of_beta)] {
             if let Some(parent) = parent {
                 graph.register::<B>(parent.id, gradient);
             }
@@ -130,16 +154,17 @@ impl<B: Slices<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C>
         gamma: FloatTensor<Self>,
         beta: Maybe<Self>,
         epsilon: f64,
+        fork: Fork,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.as_ref().unwrap_or(&x).node()];
         let beta: Maybe<B> = beta.map(|beta| beta.into_primitive());
         let norm = |x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta| {
-            B::norm(x.into_primitive(), gamma.into_primitive(), beta, epsilon)
+            forward_rows::<B>(x.into_primitive(), gamma.into_primitive(), beta, epsilon)
         };
         match Norm.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
-                let state = State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon };
+                let state = State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon, fork };
                 prep.finish(state, norm(x, gamma, beta))
             }
             OpsKind::UnTracked(prep) => prep.finish(norm(x, gamma, beta)),

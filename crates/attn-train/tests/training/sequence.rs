@@ -1,13 +1,17 @@
 //! The encoder–decoder on token pairs: from ids to a resumed run.
 
-use attn_train::batch::{PairBatch, TokenPair};
+use attn_train::batch::{Blocks, PairBatch, TokenPair};
+use attn_train::loss::{LossSum, cross_entropy};
+use attn_train::tokenizer::PAD;
 use attn_train::{
-    AdamWConfig, Checkpoint, PairSource, Progress, Schedule, SequenceLoss, StopReason, Trainer,
-    TrainerConfig, evaluate,
+    AdamWConfig, Checkpoint, Objective, PairSource, Progress, Schedule, SequenceLoss, StopReason,
+    Trainer, TrainerConfig, evaluate,
 };
-use attn_transformer::{BlockConfig, EncoderDecoder, EncoderDecoderConfig};
-use burn::module::Module;
-use burn::tensor::Device;
+use attn_transformer::{
+    BlockConfig, DecoderOnlyConfig, EncoderDecoder, EncoderDecoderConfig, Layout, Tying,
+};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -141,6 +145,68 @@ fn accumulated_batches_make_the_step_of_one_batch_of_all_sentences() {
                 close(f64::from(*a), f64::from(*b), one.learning_rate.max(b.abs().into())),
                 "{a} {b}"
             );
+        }
+    }
+}
+
+/// Every gradient of a module, in order, in one line.
+fn gradients<M: Module>(model: &M, loss: &LossSum) -> Vec<f32> {
+    struct Of<'a>(&'a Gradients, Vec<f32>);
+    impl ModuleVisitor for Of<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = param.val().grad(self.0).expect("a gradient");
+            self.1.extend(gradient.into_data().iter::<f32>());
+        }
+    }
+    let of_sum = loss.sum.clone().backward();
+    let mut of = Of(&of_sum, Vec::new());
+    model.visit(&mut of);
+    of.1
+}
+
+/// Two ways to the same numbers: with the logits of all positions, and never with them.
+fn assert_same<M: Module>(model: &M, found: LossSum, whole: LossSum) {
+    assert_eq!(found.tokens, whole.tokens);
+    let value = |loss: &LossSum| loss.sum.clone().into_scalar::<f32>();
+    let (one, other) = (value(&found), value(&whole));
+    // Some 30 costs below 10, of logits of 16 terms.
+    assert!((one - other).abs() <= 64.0 * f32::EPSILON * other, "{one} {other}");
+    let (one, other) = (gradients(model, &found), gradients(model, &whole));
+    let largest = other.iter().fold(0.0, |largest: f32, g| largest.max(g.abs()));
+    // As far as a whole backward pass through two blocks carries roundings of the features'
+    // gradient, see above.
+    for (one, other) in one.iter().zip(&other) {
+        assert!((one - other).abs() <= 1e3 * f32::EPSILON * largest, "{one} {other}");
+    }
+}
+
+#[test]
+fn the_loss_without_logits_is_the_loss_of_the_logits() {
+    for device in devices() {
+        for tying in [Tying::None, Tying::Target, Tying::All] {
+            let block = BlockConfig { dropout: 0.0, ..BlockConfig::new(16, 2) };
+            let (encoder_layers, decoder_layers) = (1, 1);
+            let config = EncoderDecoderConfig::new(VOCAB, VOCAB, block.clone());
+            let config = EncoderDecoderConfig { encoder_layers, decoder_layers, tying, ..config };
+            let model = config.init(&device);
+            let batch = PairBatch::from_pairs(&pairs(9, 5));
+            let source = batch.source.tensor(&device);
+            let logits =
+                model.forward(source, &batch.source.mask(), batch.target_in.tensor(&device));
+            let whole = cross_entropy(logits.flatten(0, 1), &batch.target_out.ids, 0.1, PAD);
+            let loss = SequenceLoss { label_smoothing: 0.1 };
+            assert_same(&model, loss.loss(&model, &batch, &device), whole);
+
+            let tied = tying != Tying::None;
+            let config =
+                DecoderOnlyConfig { layers: 1, tied, ..DecoderOnlyConfig::new(VOCAB, block) };
+            let model = config.init(&device);
+            let stream = (0..60).map(|at| 4 + at * at % 9).collect();
+            let blocks = Blocks::new(stream, 7, 7);
+            let batch = blocks.batch(&[0, 2, 3]);
+            let logits = model.forward(batch.input.tensor(&device), &Layout::causal(), None);
+            let whole = cross_entropy(logits.flatten(0, 1), &batch.target.ids, 0.1, PAD);
+            assert_same(&model, loss.loss(&model, &batch, &device), whole);
         }
     }
 }
