@@ -6,7 +6,7 @@ pub mod burn_layers;
 pub mod candle;
 pub mod command;
 pub mod contest;
-//pub mod curves;
+pub mod curves;
 pub mod device;
 pub mod flops;
 pub mod language_model;
