@@ -190,3 +190,21 @@ impl<M: LanguageModel> Side for Ours<M> {
         Ok(start.elapsed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+    use crate::setting::Preset;
+    use burn::module::Module;
+
+    /// A block is `12 m² + 13 m`: four square maps and two of four times the width, their biases, two
+    /// norms.
+    #[test]
+    fn the_small_preset_has_the_parameters_of_its_architecture() {
+        let [setting, _] = Preset::Small.settings(8);
+        let model = decoder_only(&setting, &device::default().device);
+        let m = 256;
+        assert_eq!(model.num_params(), 4 * (12 * m * m + 13 * m) + (4096 + 1024 + 2) * m);
+    }
+}
