@@ -3,6 +3,7 @@
 //! - [`device`]: `--device NAME`
 //! - [`exit`], [`interrupt`], [`logging`]: manners of a program
 //! - [`dates`]: the built-in task
+//! - [`mechanisms`]: the program `mechanisms`
 //! - [`translate`]: the program `translate`
 
 pub mod dates;
@@ -10,4 +11,5 @@ pub mod device;
 pub mod exit;
 pub mod interrupt;
 pub mod logging;
+pub mod mechanisms;
 pub mod translate;

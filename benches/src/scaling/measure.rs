@@ -49,7 +49,7 @@ impl Pace {
 pub fn measure(
     setting: &Setting,
     n: usize,
-    Sizes { heads, width }: Sizes,
+    sizes: Sizes,
     pass: Pass,
     device: &NamedDevice,
     pace: Pace,
@@ -59,13 +59,13 @@ pub fn measure(
         Pass::Train => device.device.clone().autodiff(),
     };
     let draw = |seed| {
-        let dims = [1, heads, n, width];
+        let dims = [1, sizes.heads, n, sizes.width];
         let data = TensorData::new(uniform(seed, dims.iter().product()), dims);
         let tensor = Tensor::<4>::from_data(data, &on);
         if pass == Pass::Train { tensor.require_grad() } else { tensor }
     };
     let [query, key, value] = [0, 1, 2].map(draw);
-    let (mechanism, mask) = (setting.make)(n, &on);
+    let (mechanism, mask) = (setting.make)(n, sizes, &on);
     let forward = || mechanism.forward(query.clone(), key.clone(), value.clone(), &mask);
     let mut repeat = timed(setting.name.into(), device.device.clone(), pass, forward);
     let first = repeat(1)?;

@@ -1,7 +1,11 @@
 //! What is measured: one list. Whoever adds an attention adds a line to [`settings`].
 
+use super::measure::Sizes;
 use attn_core::mask::BigBird;
-use attn_core::mechanism::AttentionConfig;
+use attn_core::mechanism::{
+    AttentionConfig, GatedDeltaConfig, LinearAttentionConfig, LinformerConfig, LshConfig,
+    PerformerConfig, RetentionConfig,
+};
 use attn_core::{Mask, Mechanism};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -16,7 +20,7 @@ pub struct Setting {
     /// Lengths above this take too long to be measured unasked.
     pub longest: usize,
     /// The mechanism, and the mask for so many queries and keys.
-    pub make: fn(usize, &Device) -> (Box<dyn Mechanism>, Mask),
+    pub make: fn(usize, Sizes, &Device) -> (Box<dyn Mechanism>, Mask),
 }
 
 /// An order of growth, as papers claim it: of the pairs that a mask shows. A kernel computes tiles, and
@@ -36,6 +40,8 @@ impl Claim {
     pub const WINDOW: Self = Self { order: "n·w", exponent: 1.0 };
     /// A stride of `√n`.
     pub const STRIDE: Self = Self { order: "n·√n", exponent: 1.5 };
+    /// Chunks of a sequence that is sorted.
+    pub const SORTED: Self = Self { order: "n·log n", exponent: 1.0 };
     /// No pairs at all.
     pub const LINEAR: Self = Self { order: "n", exponent: 1.0 };
 }
@@ -45,39 +51,64 @@ pub fn settings() -> Vec<Setting> {
     let any = usize::MAX;
     let of = |name, claim, longest, make| Setting { name, claim, longest, make };
     vec![
-        of("full", Claim::QUADRATIC, 4096, |_, device| attend(Mask::open(), device)),
-        of("causal", Claim::QUADRATIC, any, |_, device| attend(Mask::causal(), device)),
-        of("window 256", Claim::WINDOW, any, |_, device| {
+        of("full", Claim::QUADRATIC, 4096, |_, _, device| attend(Mask::open(), device)),
+        of("causal", Claim::QUADRATIC, any, |_, _, device| attend(Mask::causal(), device)),
+        of("window 256", Claim::WINDOW, any, |_, _, device| {
             attend(Mask::window(Some(255), Some(0)), device)
         }),
-        of("dilated window 2 × 128, every 2nd", Claim::WINDOW, any, |_, device| {
+        of("dilated window 2 × 128, every 2nd", Claim::WINDOW, any, |_, _, device| {
             attend(Mask::window(Some(256), Some(256)) & Mask::dilated(2), device)
         }),
-        of("Longformer 2 × 128, 8 global", Claim::WINDOW, any, |_, device| {
+        of("Longformer 2 × 128, 8 global", Claim::WINDOW, any, |_, _, device| {
             attend(Mask::longformer(128, 1, vec![(0..8).collect()]), device)
         }),
         of(
             "BigBird 2 × 96, 128 global, 3 random blocks of 64",
             Claim::WINDOW,
             any,
-            |n, device| {
+            |n, _, device| {
                 let blocks = n.div_ceil(64);
                 let random = blocks.min(3);
                 let sizes = BigBird { size: 64, blocks, window: 96, global: 128, random, seed: 7 };
                 attend(Mask::big_bird(sizes), device)
             },
         ),
-        of("strided √n", Claim::STRIDE, any, |n, device| {
+        of("strided √n", Claim::STRIDE, any, |n, _, device| {
             attend(Mask::strided(n.isqrt()), device)
         }),
-        of("fixed √n, 8 summary columns", Claim::STRIDE, any, |n, device| {
+        of("fixed √n, 8 summary columns", Claim::STRIDE, any, |n, _, device| {
             let stride = n.isqrt();
             attend(Mask::fixed(stride, stride.min(8)), device)
         }),
-        of("documents of 512", Claim::WINDOW, any, |_, device| {
+        of("documents of 512", Claim::WINDOW, any, |_, _, device| {
             attend(Mask::causal() & Mask::local_blocks(512), device)
         }),
-        // Mechanisms other than `attend`, of `attn_core::mechanism`, with `Claim::LINEAR`: here.
+        of("linear, causal", Claim::LINEAR, any, |_, _, device| {
+            (Box::new(LinearAttentionConfig::new().init(device)), Mask::causal())
+        }),
+        of(
+            "Performer, 128 features, causal",
+            Claim::LINEAR,
+            any,
+            |_, Sizes { width, .. }, device| {
+                (Box::new(PerformerConfig::new(width, 128).init(device)), Mask::causal())
+            },
+        ),
+        of("Linformer, 256 projected", Claim::LINEAR, any, |n, _, device| {
+            (Box::new(LinformerConfig::new(n, 256).init(device)), Mask::open())
+        }),
+        of("LSH, 2 rounds, chunks of 64, causal", Claim::SORTED, any, |n, sizes, device| {
+            // Buckets of about half a chunk, as the paper has them; an even number.
+            let buckets = (n / 32).next_multiple_of(2).max(2);
+            let config = LshConfig::new(sizes.width, buckets).with_rounds(2).with_chunk(64);
+            (Box::new(config.init(device)), Mask::causal())
+        }),
+        of("retention, causal", Claim::LINEAR, any, |_, _, device| {
+            (Box::new(RetentionConfig::new().init(device)), Mask::causal())
+        }),
+        of("gated delta rule, causal", Claim::LINEAR, any, |_, Sizes { heads, width }, device| {
+            (Box::new(GatedDeltaConfig::new(width, heads).init(device)), Mask::causal())
+        }),
     ]
 }
 
@@ -103,7 +134,7 @@ mod tests {
     fn masks_fit_every_length() {
         let device = device::default().device;
         for (setting, n) in settings().iter().flat_map(|s| [1, 64, 100, 1024].map(|n| (s, n))) {
-            let (_, mask) = (setting.make)(n, &device);
+            let (_, mask) = (setting.make)(n, Sizes { heads: 2, width: 16 }, &device);
             let shape = AttentionShape { batch: 1, heads: 2, queries: n, keys: n };
             assert!(mask.is_visible(&shape, 0, 1, n - 1, n - 1), "{} of {n}", setting.name);
         }

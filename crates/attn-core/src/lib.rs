@@ -32,7 +32,12 @@ pub use mechanism::Mechanism;
 pub use options::{AttendOptions, Sink};
 pub use score::Score;
 
-/// The chapter of the book, so that its examples are run.
+/// Chapters of the book, so that their examples are run.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/src/masks.md")]
-struct Book;
+mod book {
+    #[doc = include_str!("../../../docs/src/masks.md")]
+    struct Masks;
+
+    #[doc = include_str!("../../../docs/src/family.md")]
+    struct Family;
+}

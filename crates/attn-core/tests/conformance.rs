@@ -1,4 +1,5 @@
-//! The law holds on the processor backends.
+//! The law holds on the processor backends; with the feature `wgpu`, there too:
+//! `cargo test -p attn-core --features wgpu --test conformance`.
 
 use attn_core::conformance::{Options, run};
 use burn::tensor::Device;
@@ -37,6 +38,13 @@ fn ndarray_keeps_the_law() {
 #[test]
 fn flex_keeps_the_law() {
     let report = run(&Device::flex(), &thorough());
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+#[cfg(feature = "wgpu")]
+fn wgpu_keeps_the_law() {
+    let report = run(&Device::wgpu(Default::default()), &Options::default());
     assert!(report.is_success(), "{report}");
 }
 

@@ -3,7 +3,10 @@
 use crate::config::{ConfigError, check_nonzero, check_positive, check_probability, expect_valid};
 use crate::linear::apply;
 use crate::{KvCache, Norm, NormConfig, NormKind, Rotation, init};
-use attn_core::{AttendOptions, Dropout, DropoutConfig, Mask, attend, attend_with_weights};
+use attn_core::mechanism::{AnyMechanism, MechanismConfig};
+use attn_core::{
+    AttendOptions, Dropout, DropoutConfig, Mask, Mechanism, attend, attend_with_weights,
+};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
@@ -40,6 +43,10 @@ pub struct MultiHeadAttentionConfig {
     /// Probability to drop an attention weight.
     #[serde(default)]
     pub dropout: f64,
+    /// What the heads attend with; `None` is scaled dot-product attention, the paper's. Another one
+    /// brings its own dropout, and there is no soft-cap.
+    #[serde(default)]
+    pub mechanism: Option<MechanismConfig>,
 }
 
 fn default_bias() -> bool {
@@ -59,6 +66,7 @@ impl MultiHeadAttentionConfig {
             query_key_norm: false,
             softcap: None,
             dropout: 0.0,
+            mechanism: None,
         }
     }
 
@@ -73,7 +81,8 @@ impl MultiHeadAttentionConfig {
     }
 
     /// # Errors
-    /// If heads do not split evenly, a size is zero, or a number is out of its range.
+    /// If heads do not split evenly, a size is zero, a number is out of its range, or the mechanism
+    /// cannot be, is made for other heads, or looks back at the queries before: a layer keeps none.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let Self { d_model, heads, .. } = *self;
         check_nonzero("d_model", d_model)?;
@@ -88,7 +97,19 @@ impl MultiHeadAttentionConfig {
         check_nonzero("d_head", self.d_head())?;
         check_nonzero("d_memory", self.d_memory.unwrap_or(d_model))?;
         check_positive("softcap", self.softcap.unwrap_or(1.0))?;
-        check_probability("dropout", self.dropout)
+        check_probability("dropout", self.dropout)?;
+        let Some(mechanism) = &self.mechanism else { return Ok(()) };
+        mechanism.validate()?;
+        mechanism.check_heads(heads, self.kv_heads(), self.d_head())?;
+        if mechanism.looks_back() {
+            return Err(ConfigError::LooksBack);
+        }
+        for (key, given) in [("softcap", self.softcap.is_some()), ("dropout", self.dropout > 0.0)] {
+            if given {
+                return Err(ConfigError::BesideMechanism { key });
+            }
+        }
+        Ok(())
     }
 
     /// # Panics
@@ -113,6 +134,7 @@ impl MultiHeadAttentionConfig {
             kv_heads,
             d_head,
             softcap: self.softcap,
+            mechanism: self.mechanism.as_ref().map(|mechanism| mechanism.init(device)),
         }
     }
 }
@@ -163,6 +185,7 @@ pub struct AttentionOutput {
     /// `[b, q, m]`
     pub output: Tensor<3>,
     /// `[b, h, q, k]`, before dropout: each row sums to one, or to zero if its query sees no key.
+    /// Of a mechanism of its own, [what is in each context](Mechanism::weights).
     pub weights: Tensor<4>,
 }
 
@@ -193,6 +216,8 @@ pub struct MultiHeadAttention {
     kv_heads: usize,
     d_head: usize,
     softcap: Option<f64>,
+    /// In place of scaled dot-product attention.
+    pub mechanism: Option<AnyMechanism>,
 }
 
 impl MultiHeadAttention {
@@ -261,7 +286,11 @@ impl MultiHeadAttention {
     ) -> Tensor<3> {
         let scope = scope.into();
         let (query, options) = self.ask(x, scope.rotation);
-        self.merge(attend(query, memory.key, memory.value, scope.mask, &options))
+        let KeyValue { key, value } = memory;
+        self.merge(match &self.mechanism {
+            None => attend(query, key, value, scope.mask, &options),
+            Some(mechanism) => mechanism.forward(query, key, value, scope.mask),
+        })
     }
 
     /// [`read`](Self::read), with the weights.
@@ -276,8 +305,18 @@ impl MultiHeadAttention {
     ) -> AttentionOutput {
         let scope = scope.into();
         let (query, options) = self.ask(x, scope.rotation);
-        let attended = attend_with_weights(query, memory.key, memory.value, scope.mask, &options);
-        AttentionOutput { output: self.merge(attended.context), weights: attended.weights }
+        let KeyValue { key, value } = memory;
+        let (context, weights) = match &self.mechanism {
+            None => {
+                let attended = attend_with_weights(query, key, value, scope.mask, &options);
+                (attended.context, attended.weights)
+            }
+            Some(mechanism) => {
+                let weights = mechanism.weights(query.clone(), key.clone(), scope.mask);
+                (mechanism.forward(query, key, value, scope.mask), weights)
+            }
+        };
+        AttentionOutput { output: self.merge(context), weights }
     }
 
     fn remember(

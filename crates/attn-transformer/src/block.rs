@@ -6,6 +6,7 @@ use crate::{
     Activation, DecoderCache, FeedForward, FeedForwardConfig, KvCache, MultiHeadAttention,
     MultiHeadAttentionConfig, Norm, NormConfig, NormKind, NormOrder, Residual, Scope,
 };
+use attn_core::mechanism::MechanismConfig;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,10 @@ pub struct BlockConfig {
     /// Probability to drop an element inside the feed-forward layer.
     #[serde(default)]
     pub feed_forward_dropout: f64,
+    /// What self-attention attends with; `None` is scaled dot-product attention. Another one brings
+    /// its own dropout, and there is no soft-cap.
+    #[serde(default)]
+    pub mechanism: Option<MechanismConfig>,
 }
 
 fn default_bias() -> bool {
@@ -87,6 +92,7 @@ impl BlockConfig {
             dropout: default_dropout(),
             attention_dropout: 0.0,
             feed_forward_dropout: 0.0,
+            mechanism: None,
         }
     }
 
@@ -95,8 +101,13 @@ impl BlockConfig {
         self.attention().d_head()
     }
 
-    /// The attention of a block.
+    /// The self-attention of a block.
     pub fn attention(&self) -> MultiHeadAttentionConfig {
+        MultiHeadAttentionConfig { mechanism: self.mechanism.clone(), ..self.cross_attention() }
+    }
+
+    /// The cross-attention of a block.
+    pub fn cross_attention(&self) -> MultiHeadAttentionConfig {
         MultiHeadAttentionConfig {
             kv_heads: self.kv_heads,
             d_head: self.d_head,

@@ -20,7 +20,7 @@ impl BlockConfig {
             norm_attention: self.norm().init(device),
             attention: self.attention().init(device),
             norm_cross: self.norm().init(device),
-            cross: self.attention().init(device),
+            cross: self.cross_attention().init(device),
             norm_feed_forward: self.norm().init(device),
             feed_forward: self.feed_forward().init(device),
             residual: self.residual(),

@@ -1,7 +1,7 @@
 //! A model that writes, as GPT does.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_nonzero, check_version, expect_valid,
+    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
 };
 use crate::linear::logits;
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
@@ -69,6 +69,7 @@ impl DecoderOnlyConfig {
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
+        check_decodes(self.block.mechanism.as_ref())?;
         self.positions.validate(self.block.d_model, self.block.d_head())
     }
 

@@ -1,7 +1,7 @@
 //! The encoder–decoder Transformer.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_nonzero, check_version, expect_valid,
+    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
 };
 use crate::linear::logits;
 use crate::{
@@ -105,6 +105,7 @@ impl EncoderDecoderConfig {
         check_nonzero("encoder_layers", self.encoder_layers)?;
         check_nonzero("decoder_layers", self.decoder_layers)?;
         self.block.validate()?;
+        check_decodes(self.block.mechanism.as_ref())?;
         self.positions.validate(self.block.d_model, self.block.d_head())?;
         if self.tying == Tying::All && source_vocab != target_vocab {
             return Err(ConfigError::TiedVocabularies { source_vocab, target_vocab });

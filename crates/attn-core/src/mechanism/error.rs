@@ -32,6 +32,18 @@ pub enum MechanismError {
         /// What it was.
         value: f64,
     },
+    /// A size that is not that of the heads it is to work on.
+    #[error("{mechanism}: {field} = {found} does not fit, needs {expected}")]
+    Fit {
+        /// The name of the mechanism, or of its part.
+        mechanism: &'static str,
+        /// The field of its config.
+        field: &'static str,
+        /// What it was.
+        found: usize,
+        /// What it must be.
+        expected: usize,
+    },
     /// A size that does not split into equal parts.
     #[error("{mechanism}: {field} = {size} does not split evenly into {into}")]
     Uneven {

@@ -20,6 +20,7 @@ mod any;
 mod attention;
 mod error;
 mod finite;
+mod fit;
 mod gated_delta;
 mod inputs;
 mod kernelised;

@@ -41,8 +41,8 @@ pub(crate) fn backward<T: Real>(problem: &Problem<T>, saved: &Saved<T>) -> Gradi
     gradients.unwrap_or_else(|| careful::backward(problem, saved))
 }
 
-/// Name of the instruction set that the processor's kernels use for f32: `avx512`, `avx2`, or
-/// `portable`, which is what the compiler makes of plain Rust.
+/// Name of the instruction set that the processor's kernels use for f32: `avx512`, `avx2`, `neon`
+/// or `portable`, which is what the compiler makes of plain Rust.
 ///
 /// It is the best that the processor has, or the one that the environment variable
 /// `ATTN_KERNELS_ISA` names as it is when first asked, if the processor has that.

@@ -6,6 +6,8 @@
 
 mod file;
 
+use attn_core::mechanism::{MechanismConfig, MechanismError};
+
 pub use file::ConfigFileError;
 pub(crate) use file::{load, save};
 
@@ -71,6 +73,21 @@ pub enum ConfigError {
         /// Its value.
         value: f64,
     },
+    /// A mechanism that cannot be, or does not fit the heads.
+    #[error("mechanism: {0}")]
+    Mechanism(#[from] MechanismError),
+    /// A mechanism that needs to know of the queries before these.
+    #[error("the mechanism looks back at earlier queries, which a layer does not keep")]
+    LooksBack,
+    /// A mechanism that a decoder cannot use.
+    #[error("the mechanism needs all keys at once, a decoder has a causal mask and a cache")]
+    Decoder,
+    /// What a mechanism of its own leaves no room for.
+    #[error("{key} is given beside a mechanism, which has its own or none")]
+    BesideMechanism {
+        /// The key in question.
+        key: &'static str,
+    },
     /// Two numbers in the wrong order.
     #[error("{low_key} = {low} must be below {high_key} = {high}")]
     Disordered {
@@ -128,6 +145,14 @@ pub(crate) fn check_positive(key: &'static str, value: f64) -> Result<(), Config
         return Err(ConfigError::NotPositive { key, value });
     }
     Ok(())
+}
+
+/// Refuses a mechanism that a decoder cannot attend to itself with.
+pub(crate) fn check_decodes(mechanism: Option<&MechanismConfig>) -> Result<(), ConfigError> {
+    match mechanism {
+        Some(mechanism) if !mechanism.decodes() => Err(ConfigError::Decoder),
+        _ => Ok(()),
+    }
 }
 
 /// `init` of a configuration that `validate` refuses is a programmer's error.

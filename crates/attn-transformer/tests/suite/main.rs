@@ -6,6 +6,7 @@ mod config_file;
 mod decoding;
 mod gradients;
 mod layout;
+mod mechanisms;
 mod panics;
 mod records;
 mod rotary;

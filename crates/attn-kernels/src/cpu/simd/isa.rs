@@ -1,5 +1,7 @@
 //! Which instruction set this processor has.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use std::sync::OnceLock;
@@ -11,6 +13,8 @@ pub(crate) enum Isa {
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     Portable,
 }
 
@@ -22,6 +26,8 @@ impl Isa {
             Avx512::detect().map(Isa::Avx512),
             #[cfg(target_arch = "x86_64")]
             Avx2::detect().map(Isa::Avx2),
+            #[cfg(target_arch = "aarch64")]
+            Neon::detect().map(Isa::Neon),
             Some(Isa::Portable),
         ]
         .into_iter()
@@ -29,13 +35,15 @@ impl Isa {
         .collect()
     }
 
-    /// `avx512`, `avx2` or `portable`.
+    /// `avx512`, `avx2`, `neon` or `portable`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(_) => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(_) => "neon",
             Isa::Portable => "portable",
         }
     }

@@ -9,6 +9,8 @@ const LANES: usize = 8;
 /// Plain Rust, compiled for the instruction set that the processor has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Portable<T> {
+    /// Which of the forms of this code to run, where there are two.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     isa: Isa,
     numbers: PhantomData<T>,
 }

@@ -122,6 +122,8 @@ impl Real for f32 {
             Isa::Avx512(simd) => simd.run(op),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(simd) => simd.run(op),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon(simd) => simd.run(op),
             Isa::Portable => Portable::new(isa).run(op),
         }
     }

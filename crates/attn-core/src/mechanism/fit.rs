@@ -1,0 +1,153 @@
+//! Where a mechanism fits: what a layer asks of a configuration before it makes anything.
+
+use super::{AttentionConfig, MechanismConfig, MechanismError};
+use crate::alignment::{AlignmentConfig, EntmaxAlpha, SinkConfig};
+use crate::score::ScoreConfig;
+
+impl MechanismConfig {
+    /// Whether what a query gets depends on the queries before it: then who reads step by step must
+    /// carry a [`Past`](crate::alignment::Past) from step to step.
+    pub fn looks_back(&self) -> bool {
+        let Self::Attention(AttentionConfig { score, alignment, .. }) = self else { return false };
+        let score = matches!(score, ScoreConfig::LocationAware(_) | ScoreConfig::Coverage(_));
+        let alignment = matches!(
+            alignment,
+            AlignmentConfig::LocalMonotonic(_)
+                | AlignmentConfig::Monotonic(_)
+                | AlignmentConfig::Chunkwise(_)
+        );
+        score || alignment
+    }
+
+    /// Whether it can be what a decoder attends to itself with: under a causal mask, with fewer
+    /// queries than keys.
+    pub fn decodes(&self) -> bool {
+        !matches!(self, Self::Linformer(_) | Self::Lsh(_))
+    }
+
+    /// Whether it is made for heads of this number and width, queries and keys alike.
+    ///
+    /// # Errors
+    /// The first size that is another.
+    pub fn check_heads(
+        &self,
+        heads: usize,
+        kv_heads: usize,
+        d_head: usize,
+    ) -> Result<(), MechanismError> {
+        let (mechanism, sizes) = match self {
+            Self::Attention(config) => return config.check_heads(heads, d_head),
+            Self::Performer(config) => ("performer", vec![("d_head", config.d_head, d_head)]),
+            Self::Lsh(config) => ("lsh", vec![("d_head", config.d_head, d_head)]),
+            Self::GatedDelta(config) => (
+                "gated_delta",
+                vec![("d_head", config.d_head, d_head), ("kv_heads", config.kv_heads, kv_heads)],
+            ),
+            Self::LinearAttention(_) | Self::Retention(_) | Self::Linformer(_) => return Ok(()),
+        };
+        check(mechanism, &sizes)
+    }
+}
+
+impl AttentionConfig {
+    fn check_heads(&self, heads: usize, d_head: usize) -> Result<(), MechanismError> {
+        let widths = match &self.score {
+            ScoreConfig::General(config) => Some((config.d_query, config.d_key)),
+            ScoreConfig::Additive(config) => Some((config.d_query, config.d_key)),
+            ScoreConfig::Concat(config) => Some((config.d_query, config.d_key)),
+            ScoreConfig::LocationAware(config) => Some((config.d_query, config.d_key)),
+            ScoreConfig::Coverage(config) => Some((config.d_query, config.d_key)),
+            ScoreConfig::Location(config) => Some((config.d_query, d_head)),
+            ScoreConfig::Dot(_)
+            | ScoreConfig::ScaledDot(_)
+            | ScoreConfig::Cosine(_)
+            | ScoreConfig::L2(_)
+            | ScoreConfig::Gaussian(_) => None,
+        };
+        if let Some((d_query, d_key)) = widths {
+            check("score", &[("d_query", d_query, d_head), ("d_key", d_key, d_head)])?;
+        }
+        match &self.alignment {
+            AlignmentConfig::Softmax(config) => {
+                if let SinkConfig::Learned(found) = config.sink {
+                    check("softmax", &[("sink heads", found, heads)])?;
+                }
+            }
+            AlignmentConfig::Entmax(config) => {
+                if let EntmaxAlpha::Learned(found) = config.alpha {
+                    check("entmax", &[("learned heads", found, heads)])?;
+                }
+            }
+            AlignmentConfig::AdaptiveSpan(config) => {
+                check("adaptive_span", &[("heads", config.heads, heads)])?;
+            }
+            AlignmentConfig::LocalPredictive(config) => {
+                check("local_p", &[("d_query", config.d_query, d_head)])?;
+            }
+            _ => {}
+        }
+        check("talking heads", &[("heads", self.talking_heads.unwrap_or(heads), heads)])
+    }
+}
+
+/// Refuses the first size, `(field, found, expected)`, that is another than it should be.
+fn check(
+    mechanism: &'static str,
+    sizes: &[(&'static str, usize, usize)],
+) -> Result<(), MechanismError> {
+    match sizes.iter().find(|(_, found, expected)| found != expected) {
+        Some(&(field, found, expected)) => {
+            Err(MechanismError::Fit { mechanism, field, found, expected })
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alignment::{MonotonicConfig, SoftmaxConfig};
+    use crate::mechanism::{GatedDeltaConfig, LinformerConfig, PerformerConfig};
+    use crate::score::GeneralConfig;
+
+    #[test]
+    fn what_is_made_for_other_heads_is_refused_with_both_sizes() {
+        let message =
+            |config: MechanismConfig| config.check_heads(4, 2, 8).unwrap_err().to_string();
+        let attention = AttentionConfig::new;
+        let general = attention().with_score(ScoreConfig::General(GeneralConfig::new(8, 9)));
+        assert_eq!(
+            message(MechanismConfig::Attention(general)),
+            "score: d_key = 9 does not fit, needs 8"
+        );
+        let sink = SoftmaxConfig::new().with_sink(SinkConfig::Learned(3));
+        let sink = attention().with_alignment(AlignmentConfig::Softmax(sink));
+        assert_eq!(
+            message(MechanismConfig::Attention(sink)),
+            "softmax: sink heads = 3 does not fit, needs 4"
+        );
+        assert_eq!(
+            message(MechanismConfig::Attention(attention().with_talking_heads(5))),
+            "talking heads: heads = 5 does not fit, needs 4"
+        );
+        assert_eq!(
+            message(MechanismConfig::GatedDelta(GatedDeltaConfig::new(8, 4))),
+            "gated_delta: kv_heads = 4 does not fit, needs 2"
+        );
+        assert_eq!(
+            message(MechanismConfig::Performer(PerformerConfig::new(7, 32))),
+            "performer: d_head = 7 does not fit, needs 8"
+        );
+        assert!(MechanismConfig::Attention(attention()).check_heads(4, 2, 8).is_ok());
+    }
+
+    #[test]
+    fn what_looks_back_and_what_decodes() {
+        let monotonic = AlignmentConfig::Monotonic(MonotonicConfig::new());
+        let monotonic = AttentionConfig::new().with_alignment(monotonic);
+        assert!(MechanismConfig::Attention(monotonic).looks_back());
+        assert!(!MechanismConfig::Attention(AttentionConfig::new()).looks_back());
+        assert!(!MechanismConfig::Linformer(LinformerConfig::new(8, 4)).decodes());
+        assert!(MechanismConfig::GatedDelta(GatedDeltaConfig::new(8, 4)).decodes());
+    }
+}

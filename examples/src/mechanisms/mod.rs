@@ -1,0 +1,102 @@
+//! The program `mechanisms`: every attention of the family on one task.
+
+mod args;
+mod contest;
+mod family;
+mod memory;
+mod model;
+mod table;
+mod task;
+
+pub use args::Args;
+
+use crate::device::DeviceError;
+use crate::exit::{self, BAD_INPUT, WENT_WRONG};
+use burn::tensor::Device;
+use clap::ValueEnum;
+use family::Member;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{fs, io};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The device cannot be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// `--only` names nobody.
+    #[error("there is no mechanism {name:?}; `--list` prints the names")]
+    Name {
+        /// What was asked for.
+        name: String,
+    },
+    /// The folder for the pictures cannot be made.
+    #[error("{} cannot be made", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A training failed.
+    #[error(transparent)]
+    Train(#[from] attn_train::TrainError),
+    /// A picture failed.
+    #[error(transparent)]
+    Picture(#[from] attn_viz::PictureError),
+}
+
+/// Runs the program.
+pub fn main(args: &Args) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            exit::report(&error);
+            ExitCode::from(match error {
+                Error::Train(_) => WENT_WRONG,
+                _ => BAD_INPUT,
+            })
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Error> {
+    if args.list {
+        family::members().iter().for_each(|member| println!("{}", member.name));
+        return Ok(());
+    }
+    let device = args.device.open()?;
+    if let Some(name) = &args.measure {
+        if let Some(bytes) = memory::measure(&named(name)?, &device) {
+            println!("{bytes}");
+        }
+        return Ok(());
+    }
+    let members = match args.only.as_slice() {
+        [] => family::members(),
+        names => names.iter().map(|name| named(name)).collect::<Result<_, _>>()?,
+    };
+    let path = args.out.clone();
+    fs::create_dir_all(&path).map_err(|source| Error::Folder { path, source })?;
+    compete(&members, args, &device)?;
+    println!("\npictures of the weights: {}", args.out.display());
+    Ok(())
+}
+
+/// One row after the other, as they come.
+fn compete(members: &[Member], args: &Args, device: &Device) -> Result<(), Error> {
+    println!("{}", table::head(args));
+    let name = args.device.to_possible_value().map_or_else(String::new, |v| v.get_name().into());
+    for member in members {
+        let outcome = contest::contest(member, args, device)?;
+        let memory = memory::ask(member, &name);
+        println!("{}", table::row(member, &outcome, memory, args));
+    }
+    Ok(())
+}
+
+fn named(name: &str) -> Result<Member, Error> {
+    let member = family::members().into_iter().find(|member| member.name == name);
+    member.ok_or_else(|| Error::Name { name: name.into() })
+}
