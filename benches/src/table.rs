@@ -13,7 +13,7 @@ pub struct Table<S> {
     pub command: String,
     /// Where it ran.
     pub machine: String,
-    /// Floating-point operations per second of a matrix product, in the same run.
+    /// Floating-point operations per second of the fastest matrix product, in the same run.
     pub rate: f64,
     /// The side that [`Row::speed`] is relative to.
     pub base: String,
@@ -117,7 +117,7 @@ impl<S> Table<S> {
         lines.extend(self.rows.iter().map(Row::markdown));
         lines.extend(self.skipped.iter().map(|reason| format!("\nskipped: {reason}")));
         lines.push(format!("\nSpeed: tokens per second over those of {}", self.base));
-        lines.push(format!("Matrix products: {:.0} GFLOP/s", self.rate / 1e9));
+        lines.push(format!("Matrix products: {:.0} GFLOP/s at most", self.rate / 1e9));
         lines.push(format!("Command: `{}`", self.command));
         lines.push(format!("Machine: {}", self.machine));
         lines.join("\n")

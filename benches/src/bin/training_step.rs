@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p attn-benches --bin training_step -- --help`
 
-use attn_benches::contest::{Rounds, Side, SideError, Work, measure, median};
+use attn_benches::contest::{Rounds, Side, SideError, Work, measure};
 use attn_benches::device::{self, NamedDevice};
 use attn_benches::machine::Peak;
 use attn_benches::report::{Report, ReportError};
@@ -201,7 +201,8 @@ fn table(
         .zip(peaks)
         .map(|((side, times), memory)| Measured { side: side.name(), times, memory })
         .collect();
-    let rate = median(&rates);
+    // What is possible, where the sides are judged by what is usual.
+    let rate = rates.into_iter().fold(0.0, f64::max);
     Ok(Table {
         command: command::line("training_step"),
         machine: machine::describe(),
@@ -214,7 +215,7 @@ fn table(
 }
 
 /// Matrix products timed in each round.
-const RATES: usize = 5;
+const RATES: usize = 10;
 
 /// What a training step of each side has resident, in a process of its own.
 fn peaks(contestants: &[Contestant], setting: &Setting) -> Result<Vec<Option<Peak>>, Failure> {

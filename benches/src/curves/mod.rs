@@ -12,7 +12,8 @@
 //! unit in the last place each moves as much as one of which each partial sum is rounded, but there
 //! are also norms, exponentials and a loss to round, once in the forward pass and once in the
 //! backward, in either implementation: [`FACTOR`] is for those. [`FLOOR`] is for the loss that is
-//! printed, itself a rounded mean.
+//! printed, itself a rounded mean. The bound still tells apart rules that are almost the same: PyTorch
+//! with an epsilon of 1e-7 in Adam, where ours has 1e-8, is outside it within 20 steps.
 
 mod data;
 mod peer;
