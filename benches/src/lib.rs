@@ -2,15 +2,22 @@
 
 pub mod attention;
 pub mod burn_layers;
+#[cfg(feature = "candle")]
+pub mod candle;
 pub mod command;
 pub mod contest;
+pub mod curves;
 pub mod device;
+pub mod flops;
+pub mod language_model;
 pub mod machine;
 pub mod native;
 pub mod ours;
 pub mod process;
 pub mod pytorch;
+pub mod rate;
 pub mod report;
 pub mod scaling;
 pub mod setting;
+pub mod sides;
 pub mod table;

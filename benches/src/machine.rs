@@ -1,6 +1,23 @@
 //! Where and with what the numbers were made.
 
+use serde::{Deserialize, Serialize};
 use std::{fs, thread};
+
+/// What a process had resident, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Before there were tensors.
+    pub baseline: u64,
+    /// At most.
+    pub peak: u64,
+}
+
+impl Peak {
+    /// What the tensors added.
+    pub fn added(self) -> u64 {
+        self.peak - self.baseline
+    }
+}
 
 /// Processor, cores that this process may use, memory, system; and a warning in a debug build, whose
 /// numbers mean nothing.

@@ -1,24 +1,14 @@
-//! A side that runs in this process: any language model of burn modules.
+//! A side that runs in this process: any language model of burn modules, trained by burn's own
+//! optimiser on burn's own loss.
 
 use crate::contest::{Side, SideError, Work};
-use crate::setting::{Batch, Setting};
-use burn::module::Module;
+use crate::language_model::LanguageModel;
+use crate::setting::{Inputs, Setting};
+use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::fmt;
 use std::time::{Duration, Instant};
-
-/// What a model needs to be trained here by burn's own optimiser.
-pub trait LanguageModel: Module {
-    /// Logits of each token's successor: `[batch, steps]` → `[batch, steps, vocabulary]`.
-    fn logits(&self, ids: Tensor<2, Int>) -> Tensor<3>;
-
-    /// Logits of `ids`, one step after the other, with a cache.
-    fn decode(&self, ids: Tensor<2, Int>);
-
-    /// Mean cross-entropy of `logits` against the tokens `next`, row-major `[batch, steps]`.
-    fn loss(&self, logits: Tensor<3>, next: &[u32]) -> Tensor<1>;
-}
 
 /// A model with its optimiser and its batch.
 pub struct Native<M> {
@@ -27,8 +17,10 @@ pub struct Native<M> {
     /// `None` only while the optimiser has it: a second owner would make it copy every weight.
     model: Option<M>,
     optimiser: ModuleOptimizer,
-    batch: Batch,
-    ids: Tensor<2, Int>,
+    inputs: Inputs,
+    /// `[rows · steps]`
+    next: Tensor<1, Int>,
+    loss: CrossEntropyLoss,
 }
 
 impl<M> fmt::Debug for Native<M> {
@@ -41,13 +33,20 @@ impl<M: LanguageModel> Native<M> {
     /// `model` lives on `device`, which must be an autodiff device.
     pub fn new(name: String, model: M, setting: &Setting, device: &Device) -> Self {
         let batch = setting.draw_batch();
-        let shape = [setting.batch, setting.steps];
-        let ids = Tensor::from_data(TensorData::new(batch.ids.clone(), shape), device);
+        let next = TensorData::new(batch.next.clone(), [batch.next.len()]);
         let optimiser = AdamWConfig::new()
             .with_epsilon(Setting::EPSILON)
             .with_weight_decay(Setting::WEIGHT_DECAY)
             .init();
-        Self { name, device: device.clone(), model: Some(model), optimiser, batch, ids }
+        Self {
+            name,
+            device: device.clone(),
+            model: Some(model),
+            optimiser,
+            inputs: batch.inputs(device),
+            next: Tensor::from_data(next, device),
+            loss: CrossEntropyLossConfig::new().init(device),
+        }
     }
 
     fn model(&self) -> &M {
@@ -60,8 +59,8 @@ impl<M: LanguageModel> Native<M> {
 
     fn train(&mut self) -> f32 {
         let model = self.model.take().expect("the model is back after each step");
-        let logits = model.logits(self.ids.clone());
-        let loss = model.loss(logits, &self.batch.next);
+        let logits = model.logits(self.inputs.clone());
+        let loss = self.loss.forward(logits.flatten(0, 1), self.next.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         self.model = Some(self.optimiser.step(Setting::LEARNING_RATE, model, gradients));
         // A training loop reports its loss; reading it also waits for the device.
@@ -93,11 +92,14 @@ impl<M: LanguageModel> Side for Native<M> {
             }
             Work::Forward | Work::Decode => {
                 let model = self.model().valid();
-                let ids = self.ids.clone().inner();
+                let inputs = Inputs {
+                    source: self.inputs.source.clone().map(Tensor::inner),
+                    ids: self.inputs.ids.clone().inner(),
+                };
                 let start = Instant::now();
                 match work {
-                    Work::Decode => model.decode(ids),
-                    _ => drop(model.logits(ids)),
+                    Work::Decode => model.decode(inputs),
+                    _ => drop(model.logits(inputs)),
                 }
                 self.device.sync().map_err(|error| self.failed(error))?;
                 start.elapsed()

@@ -2,10 +2,11 @@
 //! the name of the work and answers with the seconds it took.
 
 use crate::contest::{Side, SideError, Work};
-use crate::machine;
+use crate::machine::{self, Peak};
 use crate::process::{self, Script};
 use crate::setting::Setting;
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl Pytorch {
             reason: format!("`{} {}`: {reason}", python.display(), process::path(SCRIPT)),
         };
         let arguments = serde_json::json!({
-            "setting": setting,
+            "setting": described(setting),
             "threads": machine::cores(),
             "learning_rate": Setting::LEARNING_RATE,
             "weight_decay": Setting::WEIGHT_DECAY,
@@ -48,6 +49,15 @@ impl Pytorch {
         let greeting = serde_json::from_str(&line)
             .map_err(|_| failed("ended before it was ready; its message is above".into()))?;
         Ok(Self { greeting, script })
+    }
+
+    /// What its process has had resident; `None` where the system does not say.
+    ///
+    /// # Errors
+    /// If the process has gone.
+    pub fn peak(&mut self) -> Result<Option<Peak>, SideError> {
+        let answer = self.script.ask("memory").map_err(|source| self.failed(source))?;
+        Ok(serde_json::from_str(&answer).ok())
     }
 
     fn failed(&self, reason: impl ToString) -> SideError {
@@ -61,6 +71,13 @@ impl Pytorch {
             Work::Decode => "decode",
         })
     }
+}
+
+/// The setting as the scripts read it.
+pub(crate) fn described(setting: &Setting) -> Value {
+    let mut value = serde_json::to_value(setting).expect("a setting is numbers and text");
+    value["positions"] = setting.positions().into();
+    value
 }
 
 impl Side for Pytorch {

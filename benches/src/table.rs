@@ -1,6 +1,9 @@
 //! The table of ratios, as Markdown for people and as JSON for the documentation.
 
 use crate::contest::{Times, Work, median};
+use crate::flops::flops;
+use crate::machine::Peak;
+use crate::setting::Setting;
 use serde::Serialize;
 
 /// Everything that is needed to read the numbers, and the numbers.
@@ -10,96 +13,113 @@ pub struct Table<S> {
     pub command: String,
     /// Where it ran.
     pub machine: String,
-    /// The device of the sides that are written in Rust.
-    pub device: String,
+    /// Floating-point operations per second of the fastest matrix product, in the same run.
+    pub rate: f64,
+    /// The side that [`Row::speed`] is relative to.
+    pub base: String,
     /// What was run.
     #[serde(flatten)]
     pub setting: S,
-    /// One side each; ratios are to the first.
+    /// One side at one kind of work each.
     pub rows: Vec<Row>,
     /// Sides that were left out, and why.
     pub skipped: Vec<String>,
 }
 
-/// One side.
+/// One side at one kind of work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// Its name and version.
+    /// The work.
+    pub work: Work,
+    /// Name and version of the side.
     pub side: String,
-    /// A training step.
-    pub train: Cell,
-    /// A forward pass.
-    pub forward: Cell,
-    /// A forward pass token by token.
-    pub decode: Cell,
-}
-
-/// One kind of work of one side.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Cell {
     /// Median time.
     pub seconds: f64,
     /// Least time.
     pub fastest: f64,
     /// Tokens of the batch over the median time.
     pub tokens_per_second: f64,
-    /// Median time over that of the first side.
-    pub ratio: f64,
+    /// Tokens per second over those of the base.
+    pub speed: f64,
+    /// Of the rate of matrix products, what the model's own products ran at.
+    pub share: f64,
+    /// What the process had resident; of a training step alone.
+    pub memory: Option<Peak>,
+}
+
+/// One side as measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Its name and version.
+    pub side: String,
+    /// What it took.
+    pub times: Times,
+    /// What a training step had resident.
+    pub memory: Option<Peak>,
 }
 
 impl Row {
-    /// The rows of sides that took `times` for `tokens` tokens.
+    /// The rows of `sides`, work by work, for those that have times; `base` is the index of the side
+    /// that speed is relative to, and `rate` that of matrix products.
     ///
     /// # Panics
-    /// If there is a side without times.
-    pub fn all(sides: &[String], times: &[Times], tokens: usize) -> Vec<Self> {
-        let cell = |times: &Times, first: &Times, work: Work| {
-            let seconds = median(&times[work as usize]);
-            Cell {
-                seconds,
-                fastest: times[work as usize].iter().copied().fold(f64::INFINITY, f64::min),
-                tokens_per_second: tokens as f64 / seconds,
-                ratio: seconds / median(&first[work as usize]),
+    /// If there is no such side, or it did not do what another did.
+    pub fn all(sides: &[Measured], base: usize, setting: &Setting, rate: f64) -> Vec<Self> {
+        let mut rows = Vec::new();
+        for work in Work::ALL {
+            for Measured { side, times, memory } in sides {
+                let own = &times[work as usize];
+                if own.is_empty() {
+                    continue;
+                }
+                let seconds = median(own);
+                rows.push(Self {
+                    work,
+                    side: side.clone(),
+                    seconds,
+                    fastest: own.iter().copied().fold(f64::INFINITY, f64::min),
+                    tokens_per_second: setting.tokens(work) as f64 / seconds,
+                    speed: median(&sides[base].times[work as usize]) / seconds,
+                    share: flops(setting, work) / seconds / rate,
+                    memory: memory.filter(|_| work == Work::Train),
+                });
             }
-        };
-        let row = |(side, time): (&String, &Times)| Self {
-            side: side.clone(),
-            train: cell(time, &times[0], Work::Train),
-            forward: cell(time, &times[0], Work::Forward),
-            decode: cell(time, &times[0], Work::Decode),
-        };
-        sides.iter().zip(times).map(row).collect()
+        }
+        rows
     }
-}
 
-impl Cell {
     fn markdown(&self) -> String {
-        let Self { seconds, fastest, tokens_per_second, ratio } = self;
-        let [median, fastest] = [seconds * 1e3, fastest * 1e3];
-        format!("{median:.1} ms | {fastest:.1} ms | {tokens_per_second:.0} | {ratio:.2}")
+        let Self { work, side, seconds, fastest, tokens_per_second, speed, share, memory } = self;
+        let work = match work {
+            Work::Train => "training step",
+            Work::Forward => "forward",
+            Work::Decode => "token by token",
+        };
+        let memory = memory.map_or("–".into(), |peak| {
+            format!("{:.0} MiB", peak.added() as f64 / f64::from(1 << 20))
+        });
+        let [median, fastest, percent] = [seconds * 1e3, fastest * 1e3, share * 1e2];
+        format!(
+            "| {work} | {side} | {median:.1} | {fastest:.1} | {tokens_per_second:.0} | {speed:.2} | \
+             {percent:.0} % | {memory} |"
+        )
     }
 }
 
-/// The heads of the columns of a [`Cell`].
-const HEAD: fn(&str) -> String = |work| format!("{work} | fastest | tokens/s | time ÷ first");
+const HEAD: &str = "\
+| work | side | median ms | fastest ms | tokens/s | speed | of matrix products | memory |
+|---|---|--:|--:|--:|--:|--:|--:|";
 
 impl<S> Table<S> {
-    /// A Markdown table, with the command and the machine below it.
+    /// A Markdown table; below it what its numbers are relative to, the command and the machine.
     pub fn markdown(&self) -> String {
-        let mut lines = vec![
-            format!(
-                "| side | {} |",
-                ["training step", "forward", "token by token"].map(HEAD).join(" | ")
-            ),
-            format!("|---|{}", "--:|".repeat(4 * Work::ALL.len())),
-        ];
-        for Row { side, train, forward, decode } in &self.rows {
-            let cells = [train, forward, decode].map(Cell::markdown).join(" | ");
-            lines.push(format!("| {side} | {cells} |"));
-        }
+        let mut lines = vec![HEAD.to_string()];
+        lines.extend(self.rows.iter().map(Row::markdown));
         lines.extend(self.skipped.iter().map(|reason| format!("\nskipped: {reason}")));
-        lines.push(format!("\nCommand: `{}`", self.command));
-        lines.push(format!("Machine: {}; device: {}", self.machine, self.device));
+        lines.push(format!("\nSpeed: tokens per second over those of {}", self.base));
+        lines.push(format!("Matrix products: {:.0} GFLOP/s at most", self.rate / 1e9));
+        lines.push(format!("Command: `{}`", self.command));
+        lines.push(format!("Machine: {}", self.machine));
         lines.join("\n")
     }
 }
@@ -107,38 +127,50 @@ impl<S> Table<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setting::Preset;
 
     fn table() -> Table<()> {
-        let sides = ["ours".to_string(), "theirs".to_string()];
-        let times =
-            [[vec![0.5, 0.25, 1.0], vec![0.125], vec![2.0]], [vec![1.0], vec![0.0625], vec![8.0]]];
+        let [setting, _] = Preset::Small.settings(100);
+        let measured = |side: &str, times, memory| Measured { side: side.into(), times, memory };
+        let peak = Peak { baseline: 1 << 20, peak: 7 << 20 };
+        let sides = [
+            measured("ours", [vec![0.5, 0.25, 1.0], vec![0.125], vec![]], Some(peak)),
+            measured("theirs", [vec![1.0], vec![0.0625], vec![]], None),
+        ];
+        // A training step of half a second runs at all of it.
+        let rate = 2.0 * flops(&setting, Work::Train);
         Table {
             command: "cargo run".into(),
             machine: "abacus".into(),
-            device: "Flex".into(),
+            rate,
+            base: "theirs".into(),
             setting: (),
-            rows: Row::all(&sides, &times, 100),
+            rows: Row::all(&sides, 1, &setting, rate),
             skipped: vec!["no torch".into()],
         }
     }
 
     #[test]
-    fn ratios_are_medians_over_those_of_the_first_side() {
-        let [ours, theirs] = table().rows.try_into().unwrap();
-        assert_eq!((ours.train.ratio, ours.forward.ratio), (1.0, 1.0));
-        assert_eq!((theirs.train.ratio, theirs.forward.ratio), (2.0, 0.5));
-        assert_eq!((theirs.decode.ratio, theirs.decode.tokens_per_second), (4.0, 12.5));
-        assert_eq!((ours.train.tokens_per_second, ours.train.fastest), (200.0, 0.25));
+    fn ratios_are_of_medians_and_work_that_was_not_done_has_no_row() {
+        let [ours, theirs, ours_forward, theirs_forward] = table().rows.try_into().unwrap();
+        assert_eq!((ours.speed, theirs.speed), (2.0, 1.0));
+        assert_eq!((ours_forward.speed, theirs_forward.speed), (0.5, 1.0));
+        assert_eq!((ours.tokens_per_second, ours.fastest), (200.0, 0.25));
+        assert_eq!((ours.share, theirs.share), (1.0, 0.5));
+        assert_eq!((ours_forward.memory, theirs.memory), (None, None));
     }
 
     #[test]
-    fn the_table_names_command_machine_and_what_was_skipped() {
+    fn the_table_names_base_command_machine_and_what_was_skipped() {
         let text = table().markdown();
-        assert!(
-            text.contains("| theirs | 1000.0 ms | 1000.0 ms | 100 | 2.00 | 62.5 ms |"),
-            "{text}"
-        );
-        for part in ["skipped: no torch", "`cargo run`", "abacus; device: Flex"] {
+        for part in [
+            "| training step | ours | 500.0 | 250.0 | 200 | 2.00 | 100 % | 6 MiB |",
+            "| training step | theirs | 1000.0 | 1000.0 | 100 | 1.00 | 50 % | – |",
+            "over those of theirs",
+            "skipped: no torch",
+            "`cargo run`",
+            "abacus",
+        ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
     }

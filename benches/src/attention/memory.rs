@@ -3,20 +3,11 @@
 use super::ours::Attention;
 use super::setting::{Pass, Setting, Visible, settings};
 use crate::device::NamedDevice;
-use crate::machine;
-use serde::{Deserialize, Serialize};
+use crate::machine::{self, Peak};
+use serde::Serialize;
 
 /// What the peak may exceed tensors and gradients by.
 pub const ALLOWANCE: u64 = 64 << 20;
-
-/// What a process had resident, in bytes.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Peak {
-    /// Before there were tensors.
-    pub baseline: u64,
-    /// At most.
-    pub peak: u64,
-}
 
 /// One row of the table of memory.
 #[derive(Debug, Clone, Serialize)]
@@ -65,7 +56,7 @@ impl Row {
 
     /// Whether the peak is within tensors and [`ALLOWANCE`].
     pub fn met(&self) -> bool {
-        self.memory.peak - self.memory.baseline <= self.tensors + ALLOWANCE
+        self.memory.added() <= self.tensors + ALLOWANCE
     }
 }
 
@@ -78,8 +69,8 @@ pub fn markdown(rows: &[Row]) -> String {
     ];
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     for row in rows {
-        let Row { setting, device, memory: Peak { baseline, peak }, tensors } = row;
-        let above = peak - baseline;
+        let Row { setting, device, memory, tensors } = row;
+        let above = memory.added();
         let cells =
             [above, *tensors, above.saturating_sub(*tensors), ALLOWANCE].map(mib).join(" | ");
         let verdict = if row.met() { "met" } else { "missed" };

@@ -1,47 +1,71 @@
-//! Prints one table: a training step and a forward pass of one model, ours beside its peers.
+//! Prints one table: a training step and forward passes of one model, ours beside its peers.
 //!
 //! `cargo run --release -p attn-benches --bin training_step -- --help`
 
-use attn_benches::contest::{Rounds, Side, SideError, measure};
+use attn_benches::contest::{Rounds, Side, SideError, Work, measure};
 use attn_benches::device::{self, NamedDevice};
-use attn_benches::native::Native;
-use attn_benches::ours::Ours;
-use attn_benches::pytorch::Pytorch;
+use attn_benches::machine::Peak;
 use attn_benches::report::{Report, ReportError};
-use attn_benches::setting::Setting;
-use attn_benches::table::{Row, Table};
-use attn_benches::{burn_layers, command, machine};
+use attn_benches::setting::{Model, Preset, Setting};
+use attn_benches::sides::Contestant;
+use attn_benches::table::{Measured, Row, Table};
+use attn_benches::{command, machine, rate};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use serde::Serialize;
+use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
-/// A training step and a forward pass of a decoder-only Transformer out of attn-transformer, out of
-/// burn's own layers on the same device, and, if asked for, in PyTorch on the CPU.
+/// A training step and forward passes of a Transformer out of attn-transformer and out of burn's own
+/// layers, on each device, and, if asked for, in PyTorch on the CPU.
 #[derive(Parser, Debug)]
 #[command(name = "training_step")]
 struct Arguments {
-    /// Device of the sides in Rust: the name of a feature that this build has
+    /// Device of the sides in Rust: the name of a feature that this build has; without it flex and
+    /// ndarray, so far as the build has them
     #[arg(long, value_name = "NAME", value_parser = device::open)]
     device: Option<NamedDevice>,
     /// A Python that can import torch
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
-    /// Only the model of this workspace, to profile it
+    /// Only the model of this workspace, to profile it; no peak of memory either
     #[arg(long, conflicts_with = "peers")]
     alone: bool,
-    /// Also write the table here, as JSON
+    /// Inference of GPT-2's architecture instead, with one row and with sixteen: `forward` is the
+    /// prefill of a prompt of `--steps` tokens
+    #[arg(long, value_enum, conflicts_with_all = SIZES)]
+    preset: Option<Preset>,
+    /// Also write the tables here, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    #[command(flatten)]
-    conditions: Conditions,
-}
-
-#[derive(clap::Args, Debug, Serialize)]
-struct Conditions {
+    /// Print the peak memory of this side's training step in this process, as JSON
+    #[arg(long, hide = true, value_name = "INDEX")]
+    memory_case: Option<usize>,
     #[command(flatten)]
     setting: Setting,
     #[command(flatten)]
+    rounds: Rounds,
+}
+
+/// The options that a preset decides.
+const SIZES: [&str; 9] = [
+    "model",
+    "layers",
+    "width",
+    "heads",
+    "feed_forward",
+    "vocabulary",
+    "batch",
+    "source_steps",
+    "dropout",
+];
+
+#[derive(Debug, Serialize)]
+struct Conditions {
+    preset: Option<Preset>,
+    #[serde(flatten)]
+    setting: Setting,
+    #[serde(flatten)]
     rounds: Rounds,
 }
 
@@ -53,14 +77,18 @@ enum Failure {
     OtherModel { first: String, expected: usize, other: String, found: usize },
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error("cannot start another process: {0}")]
+    Restart(#[from] io::Error),
+    #[error("a process measured no memory: {0}")]
+    NoCase(String),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(reason) = arguments.conditions.validate() {
+    if let Err(reason) = validate(&arguments) {
         Arguments::command().error(ErrorKind::ValueValidation, reason).exit();
     }
-    match run(arguments) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -69,51 +97,141 @@ fn main() -> ExitCode {
     }
 }
 
-impl Conditions {
-    fn validate(&self) -> Result<(), String> {
-        self.setting.validate()?;
-        self.rounds.validate()
+fn settings(arguments: &Arguments) -> Vec<Setting> {
+    match arguments.preset {
+        Some(preset) => preset.settings(arguments.setting.steps).to_vec(),
+        None => vec![arguments.setting.clone()],
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { device, peers, alone, json, conditions } = arguments;
-    let NamedDevice { name, device } = device.unwrap_or_else(device::default);
-    let Conditions { setting, rounds } = &conditions;
-    let autodiff = &device.autodiff();
-    let report = json.map(Report::create).transpose()?;
+fn validate(arguments: &Arguments) -> Result<(), String> {
+    settings(arguments).iter().try_for_each(Setting::validate)?;
+    arguments.rounds.validate()
+}
 
-    let burn = machine::burn_version();
-    let mut sides: Vec<Box<dyn Side>> = vec![Box::new(Ours::new(setting, autodiff)?)];
+fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut skipped = Vec::new();
-    if !alone {
-        let model = burn_layers::model(setting, autodiff);
-        let name = format!("burn {burn}, burn::nn");
-        sides.push(Box::new(Native::new(name, model, setting, autodiff)));
+    let contestants = contestants(arguments, &mut skipped);
+    if let Some(index) = arguments.memory_case {
+        let peak = contestants.get(index).map(|it| it.peak(&arguments.setting)).transpose()?;
+        println!("{}", serde_json::to_string(&peak.flatten()).expect("two numbers"));
+        return Ok(());
     }
-    match &peers {
-        Some(python) => sides.push(Box::new(Pytorch::start(python, setting)?)),
-        None => skipped.push("no torch: `--peers PYTHON` names a Python that has it".to_string()),
+    let report = arguments.json.clone().map(Report::create).transpose()?;
+    let mut tables = Vec::new();
+    for setting in settings(arguments) {
+        let table = table(arguments, &contestants, setting, &skipped)?;
+        if arguments.preset.is_some() {
+            println!("Batch of {}:\n", table.setting.setting.batch);
+        }
+        println!("{}\n", table.markdown());
+        tables.push(table);
     }
-    check_same_model(&sides)?;
-
-    let times = measure(&mut sides, *rounds, |round, side| {
-        eprintln!("round {} of {}: {side}", round + 1, rounds.rounds);
-    })?;
-    let names: Vec<String> = sides.iter().map(|side| side.name()).collect();
-    let table = Table {
-        command: command::line("training_step"),
-        machine: machine::describe(),
-        device: name.to_string(),
-        rows: Row::all(&names, &times, setting.tokens()),
-        skipped,
-        setting: conditions,
-    };
-    println!("{}", table.markdown());
     if let Some(report) = report {
-        report.finish(&table)?;
+        report.finish(&tables)?;
     }
     Ok(())
+}
+
+/// Who takes part, the same in a process of the same arguments.
+fn contestants(arguments: &Arguments, skipped: &mut Vec<String>) -> Vec<Contestant> {
+    let devices = match &arguments.device {
+        Some(device) => vec![device.clone()],
+        None => processors(),
+    };
+    let mut contestants: Vec<_> = devices.iter().cloned().map(Contestant::Ours).collect();
+    if arguments.alone {
+        return contestants;
+    }
+    contestants.extend(devices.into_iter().map(Contestant::Burn));
+    match &arguments.peers {
+        Some(python) => contestants.push(Contestant::Pytorch(python.clone())),
+        None => skipped.push("no torch: `--peers PYTHON` names a Python that has it".into()),
+    }
+    if arguments.setting.model == Model::EncoderDecoder {
+        skipped.push("no candle: its side has the decoder-only model alone".into());
+        return contestants;
+    }
+    #[cfg(feature = "candle")]
+    contestants.push(Contestant::Candle);
+    if cfg!(not(feature = "candle")) {
+        skipped.push("no candle: `--features candle` builds it in".into());
+    }
+    contestants
+}
+
+/// flex and ndarray, or what the build has instead.
+fn processors() -> Vec<NamedDevice> {
+    let open: Vec<_> =
+        ["flex", "ndarray"].into_iter().filter_map(|name| device::open(name).ok()).collect();
+    if open.is_empty() { vec![device::default()] } else { open }
+}
+
+fn table(
+    arguments: &Arguments,
+    contestants: &[Contestant],
+    setting: Setting,
+    skipped: &[String],
+) -> Result<Table<Conditions>, Failure> {
+    let Arguments { preset, rounds, .. } = *arguments;
+    let works = if preset.is_some() { &Work::ALL[1..] } else { &Work::ALL[..] };
+    let peaks = match works {
+        [Work::Train, ..] if !arguments.alone => peaks(contestants, &setting)?,
+        _ => vec![None; contestants.len()],
+    };
+
+    let mut sides: Vec<_> =
+        contestants.iter().map(|it| it.open(&setting)).collect::<Result<_, _>>()?;
+    check_same_model(&sides)?;
+    let base = contestants.iter().position(|it| matches!(it, Contestant::Pytorch(_))).unwrap_or(0);
+    // Where the sides in Rust are on a processor, the products are too.
+    let device = arguments.device.clone().unwrap_or_else(|| processors().remove(0)).device;
+    let mut rates = Vec::new();
+    let mut round_of_rates = None;
+    let times = measure(&mut sides, works, rounds, |round, side| {
+        if round_of_rates.replace(round) != Some(round) {
+            rates.extend(rate::matrix_products(&device, RATES));
+        }
+        eprintln!("round {} of {}: {side}", round + 1, rounds.rounds);
+    })?;
+
+    let measured: Vec<_> = sides
+        .iter()
+        .zip(times)
+        .zip(peaks)
+        .map(|((side, times), memory)| Measured { side: side.name(), times, memory })
+        .collect();
+    // What is possible, where the sides are judged by what is usual.
+    let rate = rates.into_iter().fold(0.0, f64::max);
+    Ok(Table {
+        command: command::line("training_step"),
+        machine: machine::describe(),
+        rate,
+        base: measured[base].side.clone(),
+        rows: Row::all(&measured, base, &setting, rate),
+        skipped: skipped.to_vec(),
+        setting: Conditions { preset, setting, rounds },
+    })
+}
+
+/// Matrix products timed in each round.
+const RATES: usize = 10;
+
+/// What a training step of each side has resident, in a process of its own.
+fn peaks(contestants: &[Contestant], setting: &Setting) -> Result<Vec<Option<Peak>>, Failure> {
+    let peak = |(index, contestant): (usize, &Contestant)| {
+        eprintln!("memory of side {} of {}", index + 1, contestants.len());
+        if !contestant.is_in_this_process() {
+            return Ok(contestant.peak(setting)?);
+        }
+        let mut case = Command::new(std::env::current_exe()?);
+        case.args(std::env::args_os().skip(1)).args(["--memory-case", &index.to_string()]);
+        let output = case.stderr(Stdio::inherit()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text)
+            .map_err(|_| Failure::NoCase(format!("{}, it said {text:?}", output.status)))
+    };
+    contestants.iter().enumerate().map(peak).collect()
 }
 
 /// A ratio between different models would mean nothing.

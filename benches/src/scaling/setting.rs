@@ -10,6 +10,9 @@ use attn_core::{Mask, Mechanism};
 use burn::tensor::Device;
 use serde::Serialize;
 
+/// The mechanism, and the mask for so many queries and keys.
+pub type Make = fn(usize, Sizes, &Device) -> (Box<dyn Mechanism>, Mask);
+
 /// One attention, at any length.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -20,7 +23,7 @@ pub struct Setting {
     /// Lengths above this take too long to be measured unasked.
     pub longest: usize,
     /// The mechanism, and the mask for so many queries and keys.
-    pub make: fn(usize, Sizes, &Device) -> (Box<dyn Mechanism>, Mask),
+    pub make: Make,
 }
 
 /// An order of growth, as papers claim it: of the pairs that a mask shows. A kernel computes tiles, and

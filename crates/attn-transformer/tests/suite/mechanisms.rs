@@ -34,7 +34,9 @@ fn a_cache_changes_nothing_and_a_chunk_is_a_part() {
     let (batch, steps, vocab) = (3, 9, 11);
     for device in devices() {
         for mechanism in DECODING {
-            let model = DecoderOnlyConfig::new(vocab, 2, config(mechanism)).init(&device);
+            let model =
+                DecoderOnlyConfig { layers: 2, ..DecoderOnlyConfig::new(vocab, config(mechanism)) };
+            let model = model.init(&device);
             let model = seeded(model, 5);
             let ids = ids(&random_ids(&mut rng(7), [batch, steps], vocab as u32), &device);
             let whole = model.forward(ids.clone(), &Layout::causal(), None);
@@ -51,12 +53,12 @@ fn a_cache_changes_nothing_and_a_chunk_is_a_part() {
 
 #[test]
 fn what_looks_back_or_needs_all_keys_is_refused() {
-    let decoder = |mechanism: &str| DecoderOnlyConfig::new(11, 2, config(mechanism)).validate();
+    let decoder = |mechanism: &str| DecoderOnlyConfig::new(11, config(mechanism)).validate();
     let monotonic = r#"{ "name": "attention", "alignment": { "name": "monotonic" } }"#;
     assert_eq!(decoder(monotonic), Err(ConfigError::LooksBack));
     let linformer = r#"{ "name": "linformer", "max_keys": 9, "projected": 4 }"#;
     assert_eq!(decoder(linformer), Err(ConfigError::Decoder));
-    assert!(EncoderOnlyConfig::new(11, 2, config(linformer)).validate().is_ok());
+    assert!(EncoderOnlyConfig::new(11, config(linformer)).validate().is_ok());
     let message = |mechanism: &str| decoder(mechanism).unwrap_err().to_string();
     assert_eq!(
         message(r#"{ "name": "performer", "d_head": 7, "features": 32 }"#),
