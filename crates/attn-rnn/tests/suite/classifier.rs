@@ -111,7 +111,7 @@ fn gradients_are_those_of_differences() {
         check_weight_gradients(
             &format!("{pooling:?}"),
             |device| seeded(config(pooling.clone(), CellKind::Gru).init(device), 43),
-            30,
+            15,
             1e-7,
             |model| {
                 let tokens = ids(&random_ids(&mut rng(44), [3, 7], 13), &Device::flex().autodiff());

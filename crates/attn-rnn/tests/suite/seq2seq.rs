@@ -17,6 +17,7 @@ use attn_rnn::{
     BahdanauConfig, BridgeKind, CellKind, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig,
     RecurrentConfig, Seq2Seq, Seq2SeqConfig,
 };
+use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -217,7 +218,7 @@ fn gradients_are_those_of_differences() {
             check_weight_gradients(
                 &what,
                 |device| seeded(config(flow.clone(), cell, bridge).init(device), 23),
-                30,
+                10,
                 1e-6,
                 |model| {
                     let device = Device::flex().autodiff();
@@ -381,6 +382,24 @@ fn bridges_start_where_they_say() {
             cell: Some(beside(sides[0].cell.as_ref().unwrap(), sides[1].cell.as_ref().unwrap())),
         });
         assert_close("last", &found(&last), &with(&last, Some(states.collect())), CLOSE);
+    }
+}
+
+/// A checkpoint is the model.
+#[test]
+fn a_record_is_the_model() {
+    for device in devices() {
+        for flow in few_flows() {
+            let saved = model(flow.clone(), &device);
+            let bytes = saved.clone().into_record().into_bytes().unwrap();
+            let other = config(flow, CellKind::Lstm, BridgeKind::Dense).init(&device);
+            let loaded = other.load_record(burn::store::ModuleRecord::from_bytes(bytes).unwrap());
+            let answer = |model: &Seq2Seq| {
+                let (source, target) = (ids(&sources(), &device), ids(&targets(), &device));
+                values(&model.forward(source, &LENGTHS, target))
+            };
+            assert!(answer(&loaded) == answer(&saved));
+        }
     }
 }
 
