@@ -1,7 +1,7 @@
 //! The gated recurrent unit.
 
-use super::gates::{gates, sigmoid};
 use super::{Projection, State, init};
+use attn_kernels::recurrent::gru_cell;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -39,12 +39,7 @@ impl GruCell {
     /// The state after an input whose projection is `projected`. `hidden` is what the gates see of
     /// the state before: its `hidden`, or what dropout leaves of it.
     pub(super) fn step(&self, projected: Tensor<2>, hidden: Tensor<2>, state: State) -> State {
-        let [_, d] = hidden.dims();
-        let recurrent = self.recurrent.forward(hidden); // [b, 3 · d]
-        let reset_update = sigmoid(gates(&projected, d, 0, 2) + gates(&recurrent, d, 0, 2));
-        let reset = gates(&reset_update, d, 0, 1);
-        let update = gates(&reset_update, d, 1, 1);
-        let new = (gates(&projected, d, 2, 1) + reset * gates(&recurrent, d, 2, 1)).tanh();
-        State { hidden: new.clone() + update * (state.hidden - new), cell: None }
+        let hidden = gru_cell(projected, self.recurrent.forward(hidden), state.hidden);
+        State { hidden, cell: None }
     }
 }

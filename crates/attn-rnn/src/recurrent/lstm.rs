@@ -1,12 +1,13 @@
 //! Long short-term memory.
 
-use super::gates::{gates, sigmoid};
 use super::{Projection, State, init};
 use crate::config::LAYER_NORM_EPSILON;
+use attn_kernels::activation::Activation;
 use attn_kernels::norm::layer_norm;
+use attn_kernels::recurrent::lstm_cell;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997) with the forget gate of Gers et al. (2000),
 /// as `torch.nn.LSTM`:
@@ -58,23 +59,35 @@ impl LstmCell {
     /// The state after an input whose projection is `projected`. `hidden` is what the gates see of
     /// the state before: its `hidden`, or what dropout leaves of it.
     pub(super) fn step(&self, projected: Tensor<2>, hidden: Tensor<2>, state: State) -> State {
-        let [_, d] = hidden.dims();
-        let all = projected + self.recurrent.forward(hidden); // [b, 4 · d]
-        let input_forget = sigmoid(gates(&all, d, 0, 2)); // [b, 2 · d]
-        let candidate = gates(&all, d, 2, 1).tanh();
-        let output = sigmoid(gates(&all, d, 3, 1));
-        let written = gates(&input_forget, d, 0, 1) * candidate;
-        let kept = match state.cell {
-            Some(cell) => gates(&input_forget, d, 1, 1) * cell,
+        let cell = match state.cell {
+            Some(cell) => cell,
             None => panic!("an LSTM's state has a cell"),
         };
-        let cell = kept + written;
-        let shown = match &self.cell_norm {
-            None => cell.clone(),
-            Some(CellNorm { gamma, beta }) => {
-                layer_norm(cell.clone(), gamma.val(), beta.val(), LAYER_NORM_EPSILON)
-            }
+        let recurrent = self.recurrent.forward(hidden); // [b, 4 · d]
+        let (hidden, cell) = match &self.cell_norm {
+            None => lstm_cell(projected, recurrent, cell),
+            Some(norm) => norm.step(projected + recurrent, cell),
         };
-        State { hidden: output * shown.tanh(), cell: Some(cell) }
+        State { hidden, cell: Some(cell) }
     }
+}
+
+impl CellNorm {
+    /// Hidden state and memory cell behind gates `[b, 4 · d]`, the cell normalised where it shows.
+    fn step(&self, gates: Tensor<2>, cell: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let gates = gates.chunk(GATES, 1);
+        let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| gates[gate].clone());
+        let cell = sigmoid(forget) * cell + sigmoid(input) * candidate.tanh();
+        let shown = layer_norm(cell.clone(), self.gamma.val(), self.beta.val(), LAYER_NORM_EPSILON);
+        (sigmoid(output) * shown.tanh(), cell)
+    }
+}
+
+/// `σ(x)`
+fn sigmoid(x: Tensor<2>) -> Tensor<2> {
+    if x.dtype() == DType::F64 {
+        // burn's own goes through f32 on some backends; `tanh` does not.
+        return (x * 0.5).tanh() * 0.5 + 0.5;
+    }
+    Activation::Sigmoid.forward(x)
 }

@@ -8,7 +8,6 @@
 //! [`Recurrent`] stacks either, in one direction or both.
 
 mod cell;
-mod gates;
 mod gru;
 mod init;
 mod lstm;
