@@ -20,6 +20,7 @@ pub mod linear;
 mod maybe;
 pub mod norm;
 mod random;
+pub mod recurrent;
 pub mod rotary;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod slices;

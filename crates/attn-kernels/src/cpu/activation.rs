@@ -195,7 +195,7 @@ impl Curve for Silu {
 
 /// `σ(x)` and `σ(-x)`, which is `1 - σ(x)` without its cancellation.
 #[inline(always)]
-fn sigmoid_and_rest<S: Simd<T = f32>>(simd: S, x: S::V) -> [S::V; 2] {
+pub(super) fn sigmoid_and_rest<S: Simd<T = f32>>(simd: S, x: S::V) -> [S::V; 2] {
     let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
     let absolute = simd.max(simd.sub(zero, x), x);
     let exp = decay(simd, simd.mul(absolute, simd.splat(-std::f32::consts::LOG2_E)));

@@ -21,6 +21,7 @@ mod pack;
 mod pages;
 mod problem;
 mod product;
+pub(crate) mod recurrent;
 pub(crate) mod rotary;
 mod schedule;
 mod scores;

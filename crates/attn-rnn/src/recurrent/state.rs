@@ -1,0 +1,54 @@
+//! What a cell remembers.
+
+use burn::tensor::{Int, Tensor};
+use std::ops::Range;
+
+/// What a cell remembers of each row of a batch.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// What it shows, `[b, d_hidden]`.
+    pub hidden: Tensor<2>,
+    /// What it keeps to itself, `[b, d_hidden]`: the memory cell of an LSTM; a GRU has none.
+    pub cell: Option<Tensor<2>>,
+}
+
+impl State {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.hidden.dims()[0]
+    }
+
+    /// Both parts changed alike.
+    pub fn map(self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self { hidden: f(self.hidden), cell: self.cell.map(f) }
+    }
+
+    /// The state of a batch whose row `r` was row `rows[r]`.
+    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
+        self.map(|tensor| tensor.select(0, rows.clone()))
+    }
+
+    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
+        self.clone().map(|tensor| tensor.slice_dim(0, rows.clone()))
+    }
+
+    /// The rows of all, one behind the other; at least one.
+    pub(crate) fn cat(states: Vec<Self>) -> Self {
+        Self::join(states, 0)
+    }
+
+    /// The features of all, side by side; at least one.
+    pub(crate) fn beside(states: Vec<Self>) -> Self {
+        Self::join(states, 1)
+    }
+
+    fn join(mut states: Vec<Self>, dim: usize) -> Self {
+        if states.len() == 1 {
+            return states.remove(0);
+        }
+        let (hidden, cells): (Vec<_>, Vec<_>) =
+            states.into_iter().map(|state| (state.hidden, state.cell)).unzip();
+        let cells: Option<Vec<_>> = cells.into_iter().collect();
+        Self { hidden: Tensor::cat(hidden, dim), cell: cells.map(|cells| Tensor::cat(cells, dim)) }
+    }
+}

@@ -1,0 +1,197 @@
+//! The recurrent encoder–decoder.
+
+use crate::bridge::{Bridge, BridgeKind};
+use crate::config::{self, ConfigError, ConfigFileError, check_version, expect_valid};
+use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Memory};
+use crate::encoder::{Encoder, EncoderConfig};
+use attn_generate::{Start, StepDecoder};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Configuration of a [`Seq2Seq`] model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seq2SeqConfig {
+    /// Version of the JSON form, see [`config::VERSION`].
+    #[serde(default = "config::first_version")]
+    pub version: u32,
+    /// Reads the source.
+    pub encoder: EncoderConfig,
+    /// Where the decoder starts.
+    #[serde(default)]
+    pub bridge: BridgeKind,
+    /// Writes the target.
+    pub decoder: DecoderConfig,
+}
+
+impl Seq2SeqConfig {
+    /// Encoder and decoder with a dense bridge between them.
+    pub fn new(encoder: EncoderConfig, decoder: DecoderConfig) -> Self {
+        Self { version: config::VERSION, encoder, bridge: BridgeKind::default(), decoder }
+    }
+
+    /// # Errors
+    /// If the configuration describes no model; the error names the key and its value.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        check_version(self.version)?;
+        self.encoder.validate()?;
+        self.decoder.validate(self.encoder.recurrent.d_output())?;
+        self.bridge.validate(&self.encoder.recurrent, &self.decoder.recurrent)
+    }
+
+    /// Reads a configuration from a JSON file and validates it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not of the JSON form, or describes no model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
+        config::load(path.as_ref(), Self::validate)
+    }
+
+    /// Writes the configuration to a JSON file, which is replaced whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ConfigFileError> {
+        config::save(self, path.as_ref())
+    }
+
+    /// The model, with random weights.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) refuses the configuration.
+    pub fn init(&self, device: &Device) -> Seq2Seq {
+        expect_valid(self.validate());
+        let (from, to) = (&self.encoder.recurrent, &self.decoder.recurrent);
+        Seq2Seq {
+            encoder: self.encoder.init(device),
+            bridge: self.bridge.init(from, to, device),
+            decoder: self.decoder.init(from.d_output(), device),
+        }
+    }
+}
+
+/// A recurrent encoder, and a recurrent decoder that looks at its annotations.
+#[derive(Module, Debug)]
+pub struct Seq2Seq {
+    /// Reads the source.
+    pub encoder: Encoder,
+    /// Makes the decoder's first state of the encoder's last.
+    pub bridge: Bridge,
+    /// Writes the target.
+    pub decoder: Decoder,
+}
+
+impl Seq2Seq {
+    /// Logits of each target token's successor, given the source and the target up to it.
+    ///
+    /// The target needs no lengths: no step sees what follows it, so padding at its end is seen by
+    /// padding alone.
+    ///
+    /// # Shapes
+    /// - `source`: `[b, s]`, of which `lengths` say how many steps are real
+    /// - `target`: `[b, t]`, what the decoder is given: the start token and all but the last token
+    /// - result: `[b, t, vocab]`
+    ///
+    /// # Panics
+    /// If the shapes or lengths do not fit.
+    pub fn forward(
+        &self,
+        source: Tensor<2, Int>,
+        lengths: &[usize],
+        target: Tensor<2, Int>,
+    ) -> Tensor<3> {
+        self.decode(source, lengths, target).logits
+    }
+
+    /// [`forward`](Self::forward), with the weights `[b, t, s]` of the source steps at each target
+    /// step.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn decode(
+        &self,
+        source: Tensor<2, Int>,
+        lengths: &[usize],
+        target: Tensor<2, Int>,
+    ) -> Decoded {
+        let memory = self.memory(source, lengths);
+        self.decoder.decode(target, &memory, &mut self.decoder.begin(&memory))
+    }
+
+    /// The source as the decoder looks at it, with the keys of attention projected.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    pub fn memory(&self, source: Tensor<2, Int>, lengths: &[usize]) -> Memory {
+        let annotations = self.encoder.forward(source, lengths);
+        let start = self.bridge.forward(annotations.states.clone());
+        self.decoder.remember(annotations, start)
+    }
+
+    /// Where generation starts: each target with the token `begin`.
+    pub fn start(&self, memory: Memory, begin: u32) -> Start<Seq2SeqState> {
+        let rows = memory.rows();
+        Start::tokens(self.state(memory), vec![begin; rows])
+    }
+
+    /// Before the first target token.
+    pub fn state(&self, memory: Memory) -> Seq2SeqState {
+        let state = self.decoder.begin(&memory);
+        Seq2SeqState { sources: (0..memory.rows()).collect(), memory, state }
+    }
+}
+
+/// What a [`Seq2Seq`] model knows between two steps: the source, and the target so far.
+#[derive(Clone, Debug)]
+pub struct Seq2SeqState {
+    memory: Memory,
+    state: DecoderState,
+    /// Of each row, the row of the first memory that it reads.
+    sources: Vec<usize>,
+}
+
+impl Seq2SeqState {
+    /// The decoder's part: how many tokens there are, and the weights of the last step.
+    pub fn decoder(&self) -> &DecoderState {
+        &self.state
+    }
+}
+
+impl StepDecoder for Seq2Seq {
+    type State = Seq2SeqState;
+
+    /// # Panics
+    /// If there is not one token per row, or a token is not below the target vocabulary.
+    fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
+        let weight = self.decoder.embedding.weight.val();
+        let [vocab, _] = weight.dims();
+        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab) {
+            panic!("token {token} is out of range, the vocabulary has {vocab}");
+        }
+        let indices: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
+        let data = TensorData::new(indices, [tokens.len(), 1]);
+        let target = Tensor::from_data(data, &weight.device());
+        let decoded = self.decoder.decode(target, &state.memory, &mut state.state);
+        (decoded.logits.squeeze_dim(1), state)
+    }
+
+    /// # Panics
+    /// If a row is out of range.
+    fn reorder(&self, mut state: Self::State, rows: &[usize]) -> Self::State {
+        let count = state.sources.len();
+        if let Some(row) = rows.iter().find(|&&row| row >= count) {
+            panic!("row {row} is out of range, the batch has {count}");
+        }
+        state.state = state.state.select_rows(rows);
+        let sources: Vec<usize> = rows.iter().map(|&row| state.sources[row]).collect();
+        // A search mostly moves hypotheses among those of their own sentence, whose memory is one:
+        // then there is nothing to copy.
+        if sources != state.sources {
+            state.memory = state.memory.select_rows(rows);
+            state.sources = sources;
+        }
+        state
+    }
+}
