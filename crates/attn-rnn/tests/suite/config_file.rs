@@ -113,7 +113,7 @@ fn widths_that_do_not_meet_are_refused_by_name() {
 
     let centre = AlignmentConfig::LocalPredictive(LocalPredictiveConfig::new(2, 6, 5));
     let local = config(FlowConfig::Luong(LuongConfig::new(additive().with_alignment(centre))));
-    let said = "attention.alignment.d_query = 6 must be 7, the width of a state of the decoder";
+    let said = "attention: a score of d_query = 7, but an alignment of d_query = 6";
     assert_eq!(error(&local), said);
 
     let talking = config(FlowConfig::Luong(LuongConfig::new(additive().with_talking_heads(2))));

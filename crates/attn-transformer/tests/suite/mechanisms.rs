@@ -66,7 +66,7 @@ fn what_looks_back_or_needs_all_keys_is_refused() {
     );
     assert_eq!(
         message(r#"{ "name": "attention", "alignment": { "name": "top_k", "k": 0 } }"#),
-        "mechanism: top_k alignment: k must be at least 1, got 0"
+        "mechanism: top-k alignment: k must be at least 1, got 0"
     );
     let capped = BlockConfig { softcap: Some(30.0), ..config(r#"{ "name": "retention" }"#) };
     assert_eq!(capped.validate(), Err(ConfigError::BesideMechanism { key: "softcap" }));
