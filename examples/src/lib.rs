@@ -4,6 +4,7 @@
 //! - [`exit`], [`interrupt`], [`logging`]: manners of a program
 //! - [`dates`]: the built-in task
 //! - [`mechanisms`]: the program `mechanisms`
+//! - [`pronounce`]: the program `pronounce`
 //! - [`seq2seq`]: the program `seq2seq`
 //! - [`translate`]: the program `translate`, and what every program has that learns from pairs
 
@@ -13,5 +14,6 @@ pub mod exit;
 pub mod interrupt;
 pub mod logging;
 pub mod mechanisms;
+pub mod pronounce;
 pub mod seq2seq;
 pub mod translate;

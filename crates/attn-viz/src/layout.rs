@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_title_has_room_up_to_the_widest_picture() {
         let one = tokens(3, "x");
-        for (columns, room) in [(5, 18), (40, 40), (300, 70)] {
+        for (columns, room) in [(5, 19), (40, 40), (300, 70)] {
             let layout = Layout::new(1, &one, &one, &"t".repeat(columns));
             assert_eq!(layout.title_columns(), room);
             assert!(layout.size[0] <= MOST_WIDTH);

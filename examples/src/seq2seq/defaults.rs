@@ -19,12 +19,12 @@ const WINDOW: usize = 5;
 pub fn dates(args: ModelArgs) -> Settings<Seq2SeqConfig> {
     let max_len = Lengths { source: 64, target: 16 };
     let steps = 800;
-    let widths = widths(args.width.unwrap_or(128), max_len);
+    let width = args.width.unwrap_or(128);
     Settings {
         tokenizer: TokenizerKind::Characters,
         max_len,
         overlong: Overlong::Refuse,
-        model: model(32, widths, args, 0.0),
+        model: model(32, width, args, max_len, 0.0),
         training: TrainerConfig {
             seed: 1,
             max_steps: Some(steps),
@@ -42,12 +42,12 @@ pub fn dates(args: ModelArgs) -> Settings<Seq2SeqConfig> {
 /// For a user's text of some ten thousand to a million pairs.
 pub fn text(args: ModelArgs) -> Settings<Seq2SeqConfig> {
     let max_len = Lengths { source: 128, target: 128 };
-    let widths = widths(args.width.unwrap_or(512), max_len);
+    let width = args.width.unwrap_or(512);
     Settings {
         tokenizer: TokenizerKind::Bpe { vocab_size: VOCAB },
         max_len,
         overlong: Overlong::Refuse,
-        model: model(256, widths, args, 0.2),
+        model: model(256, width, args, max_len, 0.2),
         training: TrainerConfig {
             seed: 1,
             max_steps: Some(20_000),
@@ -57,18 +57,19 @@ pub fn text(args: ModelArgs) -> Settings<Seq2SeqConfig> {
     }
 }
 
-/// Of what meets in the attention, for states of such a width.
-fn widths(hidden: usize, max_len: Lengths) -> Widths {
-    Widths { hidden, inner: hidden / 2, max_keys: max_len.source, window: WINDOW }
-}
-
-/// An encoder of both directions, so that an annotation is as wide as a state of the decoder.
-fn model(embedding: usize, widths: Widths, args: ModelArgs, dropout: f64) -> Seq2SeqConfig {
-    let reader = RecurrentConfig {
-        bidirectional: true,
-        ..RecurrentConfig::gru(embedding, widths.hidden / 2)
-    };
-    let writer = RecurrentConfig::gru(embedding, widths.hidden);
+/// With an encoder of both directions, so that an annotation is as wide as a state of the decoder.
+pub fn model(
+    embedding: usize,
+    width: usize,
+    args: ModelArgs,
+    max_len: Lengths,
+    dropout: f64,
+) -> Seq2SeqConfig {
+    let reader =
+        RecurrentConfig { bidirectional: true, ..RecurrentConfig::gru(embedding, width / 2) };
+    let writer = RecurrentConfig::gru(embedding, width);
+    let widths =
+        Widths { hidden: width, inner: width / 2, max_keys: max_len.source, window: WINDOW };
     let flow = args.attention.flow(widths, args.input_feeding);
     Seq2SeqConfig::new(
         EncoderConfig { dropout, ..EncoderConfig::new(UNKNOWN_VOCAB, reader) },

@@ -19,6 +19,7 @@ use clap::Parser;
 
 pub use args::{Cli, ModelArgs};
 pub use attention::AttentionName;
+pub use defaults::model;
 
 use crate::translate::{self, Program};
 

@@ -180,7 +180,7 @@ pub struct TranslatingArgs {
     pub hypotheses: Option<PathBuf>,
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
+pub(crate) fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(minutes) if minutes > 0.0 => Ok(minutes),
         _ => Err("not a positive number".into()),

@@ -36,6 +36,7 @@ use attn_transformer::EncoderDecoderConfig;
 use clap::Parser;
 
 pub use architecture::{Alignments, Architecture, ArchitectureError, TranslationModel};
+pub(crate) use args::minutes;
 pub use args::{Args, Cli};
 pub use console::Console;
 pub use corpus::{Corpus, CorpusError, CorpusRecord, Texts};

@@ -72,6 +72,12 @@ impl<C: Architecture> Training<C> {
         Ok(Self { run, corpus: record.corpus, texts, settings, train, valid })
     }
 
+    /// Number of the model's parameters.
+    pub fn parameters(&self, device: &Device) -> usize {
+        // Counted by shape: nothing is drawn for it.
+        self.settings.model.init(device).num_params()
+    }
+
     /// What is about to be done, for people.
     pub fn summary(&mut self, device: &Device) -> String {
         let model = &self.settings.model;
@@ -84,8 +90,7 @@ impl<C: Architecture> Training<C> {
             self.texts.valid.len(),
             source,
             target,
-            // Counted by shape: nothing is drawn for it.
-            model.init(device).num_params()
+            self.parameters(device)
         )
     }
 

@@ -1,0 +1,80 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::device::DeviceName;
+use crate::translate::minutes;
+
+/// Learns to pronounce, from letters to phonemes: by a recurrent encoder–decoder with Bahdanau's
+/// attention, and by a Transformer.
+///
+/// Without --data it learns to read words that it invents, spelled by rules like those of Italian.
+#[derive(Debug, Parser)]
+#[command(name = "pronounce", after_help = EXAMPLES)]
+pub struct Args {
+    /// A pronouncing dictionary in the form of CMUdict: a word and its phonemes on each line.
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+
+    /// Keep the digits behind the vowels, which say how they are stressed.
+    #[arg(long, requires = "data")]
+    pub stress: bool,
+
+    /// Train this model alone.
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<ModelName>,
+
+    /// Folder of the words and of the runs; it must hold nothing yet, except with --resume.
+    /// [default: runs/pronounce]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// JSON with settings that differ from the defaults, as `translate` takes it, for both models.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub config: Option<PathBuf>,
+
+    /// Fixes the split, the first weights, the order of the words and the dropout. [default: 1]
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    pub seed: Option<u64>,
+
+    /// Stop each training after so many minutes and keep its best model.
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    pub max_minutes: Option<f64>,
+
+    /// Go on with what is in --out.
+    #[arg(long, requires = "out", conflicts_with_all = ["data", "stress"])]
+    pub resume: bool,
+
+    /// Pronunciations that beam search follows at a time; 1 is greedy search.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub beams: usize,
+
+    /// Where to compute: one of the backends that were compiled in by `--features`.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub device: DeviceName,
+
+    /// Say nothing but results, warnings and errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The models by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ModelName {
+    /// A GRU encoder–decoder with the attention of Bahdanau et al. (2015).
+    Recurrent,
+    /// The Transformer of Vaswani et al. (2017).
+    Transformer,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pronounce
+  pronounce --data cmudict.dict
+  pronounce --data cmudict.dict --only transformer --max-minutes 5 --out runs/cmu
+  pronounce --resume --out runs/cmu
+  translate --model runs/cmu/transformer \"t e n s o r\"
+
+Exit status: 0 done, 1 training went wrong, 2 something given was wrong, 130 stopped by Ctrl-C.";

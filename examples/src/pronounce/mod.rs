@@ -1,0 +1,170 @@
+//! The program `pronounce`: learns to pronounce, by recurrent attention and by a Transformer.
+//!
+//! ```text
+//! args      what was asked for      dictionary   words and how they sound
+//! models    what learns it          invented     words of no dictionary
+//! contest   one after the other     rates        how wrong they are
+//! ```
+
+mod args;
+mod contest;
+mod dictionary;
+mod invented;
+mod models;
+mod rates;
+
+use std::io::{self, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use attn_train::StopSignal;
+use attn_train::data::{Pair, write_atomically};
+use clap::Parser;
+
+pub use args::{Args, ModelName};
+pub use dictionary::{Dictionary, DictionaryError, Part, letters};
+pub use models::Size;
+pub use rates::Rates;
+
+use crate::translate::{Console, Ending, Error as TranslateError, RunDir, RunDirError};
+use crate::{exit, interrupt, logging};
+use contest::Contest;
+
+/// Where everything is kept, unless told.
+const OUT: &str = "runs/pronounce";
+
+/// Invented words: nine of ten are trained on.
+const INVENTED: usize = 20_000;
+
+/// Why the program stops before it is done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The dictionary.
+    #[error(transparent)]
+    Dictionary(#[from] DictionaryError),
+    /// What can go wrong with `translate`.
+    #[error(transparent)]
+    Translate(#[from] TranslateError),
+    /// There is nothing to go on with.
+    #[error("{} holds no words of an earlier run: there is no test.dict in it", .path.display())]
+    NoWords {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// The exit status that says whose fault it is.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Translate(error) => error.status(),
+            Self::Dictionary(_) | Self::NoWords { .. } => exit::BAD_INPUT,
+        }
+    }
+}
+
+impl From<RunDirError> for Error {
+    fn from(error: RunDirError) -> Self {
+        Self::Translate(error.into())
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// Fails if anything given is wrong, or a training goes wrong.
+pub fn run(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
+    let device = args.device.open().map_err(TranslateError::from)?;
+    let folder = if args.resume {
+        let folder = args.out.clone().unwrap_or_else(|| OUT.into());
+        if !test_words(&folder).is_file() {
+            return Err(Error::NoWords { path: folder });
+        }
+        folder
+    } else {
+        prepare(args, console)?
+    };
+    // The digits were left out when it was written, if they were.
+    let test = Dictionary::read(&test_words(&folder), true)?;
+    let size = if folder.join(INVENTED_MARK).exists() { Size::Invented } else { Size::Dictionary };
+    Contest { args, folder, test, size, device }.run(console, stop)
+}
+
+/// Writes the words of the three parts into the folder.
+fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
+    let seed = args.seed.unwrap_or(1);
+    let invented = PathBuf::from("the invented words");
+    let dictionary = match &args.data {
+        Some(path) => Dictionary::read(path, args.stress)?,
+        None => invented::words(INVENTED, seed),
+    };
+    let [train, valid, test] = dictionary.parts(seed, args.data.as_ref().unwrap_or(&invented))?;
+    let run = match &args.out {
+        Some(out) => RunDir::create(out)?,
+        None => RunDir::create_numbered(Path::new(OUT))?,
+    };
+    let folder = run.path().to_owned();
+    let write = |path: PathBuf, text: String| {
+        write_atomically(&path, text.as_bytes()).map_err(TranslateError::writing(&path))
+    };
+    if args.data.is_none() {
+        write(folder.join(INVENTED_MARK), "The words here are invented.\n".into())?;
+    }
+    let [train_pairs, valid_pairs] = pair_files(&folder);
+    write(train_pairs, lines(&train.pairs()))?;
+    write(valid_pairs, lines(&valid.pairs()))?;
+    // The last one, because it is what can be gone on with.
+    write(test_words(&folder), test.text())?;
+    console.say(&format!(
+        "{} words: {} to train on, {} to validate and {} to test with",
+        dictionary.len(),
+        train.len(),
+        valid.len(),
+        test.len()
+    ));
+    Ok(folder)
+}
+
+const INVENTED_MARK: &str = "invented.txt";
+
+fn test_words(folder: &Path) -> PathBuf {
+    folder.join("test.dict")
+}
+
+fn pair_files(folder: &Path) -> [PathBuf; 2] {
+    ["train.tsv", "valid.tsv"].map(|name| folder.join(name))
+}
+
+fn lines(pairs: &[Pair]) -> String {
+    pairs.iter().map(|Pair { source, target }| format!("{source}\t{target}\n")).collect()
+}
+
+/// The program, on the standard streams.
+pub fn main() -> ExitCode {
+    // Help goes to standard output, in colour; a mistake to standard error.
+    let args = Args::parse();
+    match run_on_terminal(&args) {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(exit::INTERRUPTED),
+        Err(error) => {
+            exit::report(&error);
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
+    // Where no bar is drawn, a line for every event stands for it.
+    logging::install(!args.quiet && !io::stderr().is_terminal());
+    // Where the allocator is another, training is slower, and that is all.
+    attn_train::keep_freed_memory();
+    let stop = interrupt::on_ctrl_c().map_err(TranslateError::from)?;
+    let mut console = Console {
+        input: &mut BufReader::new(io::stdin()),
+        interactive: false,
+        output: &mut io::stdout(),
+        status: if args.quiet { &mut io::sink() } else { &mut io::stderr() },
+    };
+    run(args, &mut console, stop)
+}
