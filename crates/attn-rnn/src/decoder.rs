@@ -165,6 +165,17 @@ pub struct Decoded {
     pub draw: Option<Draw>,
 }
 
+/// What the output layer reads, before it becomes [`Decoded`].
+#[derive(Clone, Debug)]
+pub struct Hidden {
+    /// Of each target token, `[b, t, d_features]`, behind dropout.
+    pub features: Tensor<3>,
+    /// As [`Decoded::weights`].
+    pub weights: Option<Tensor<3>>,
+    /// As [`Decoded::draw`].
+    pub draw: Option<Draw>,
+}
+
 impl Decoder {
     /// What this decoder looks at and where it starts; `None`: at zeros.
     pub(crate) fn remember(&self, annotations: Annotations, start: Option<Vec<State>>) -> Memory {
@@ -208,6 +219,20 @@ impl Decoder {
         memory: &Memory,
         state: &mut DecoderState,
     ) -> Decoded {
+        let Hidden { features, weights, draw } = self.hidden(target, memory, state);
+        Decoded { logits: linear::apply(&self.head, features), weights, draw }
+    }
+
+    /// [`decode`](Self::decode) up to the output layer.
+    ///
+    /// # Panics
+    /// As [`decode`](Self::decode).
+    pub fn hidden(
+        &self,
+        target: Tensor<2, Int>,
+        memory: &Memory,
+        state: &mut DecoderState,
+    ) -> Hidden {
         let [b, t] = target.dims();
         assert!(t > 0, "a target of no step");
         assert_eq!(
@@ -230,9 +255,8 @@ impl Decoder {
             _ => (self.all_states(embedded, state), None),
         };
         state.steps += t;
-        let logits = linear::apply(&self.head, self.dropout.forward(features));
         let (weights, draw) = looked.map(|looked| (looked.weights, looked.draw)).unzip();
-        Decoded { logits, weights, draw: draw.flatten() }
+        Hidden { features: self.dropout.forward(features), weights, draw: draw.flatten() }
     }
 
     /// The states of the last layer at all steps, which do not depend on what is looked at.

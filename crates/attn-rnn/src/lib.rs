@@ -13,7 +13,7 @@ mod seq2seq;
 pub use bridge::{Bridge, BridgeKind, DenseBridge};
 pub use classifier::{Classified, Classifier, ClassifierConfig, PoolingConfig};
 pub use config::{ConfigError, ConfigFileError};
-pub use decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Memory};
+pub use decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 pub use encoder::{Annotations, Encoder, EncoderConfig};
 pub use flow::{Bahdanau, BahdanauConfig, Flow, FlowConfig, Luong, LuongConfig};
 pub use recurrent::{

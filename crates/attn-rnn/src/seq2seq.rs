@@ -2,10 +2,10 @@
 
 use crate::bridge::{Bridge, BridgeKind};
 use crate::config::{self, ConfigError, ConfigFileError, check_version, expect_valid};
-use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Memory};
+use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 use crate::encoder::{Encoder, EncoderConfig};
 use attn_generate::{Start, StepDecoder};
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -118,6 +118,28 @@ impl Seq2Seq {
     ) -> Decoded {
         let memory = self.memory(source, lengths);
         self.decoder.decode(target, &memory, &mut self.decoder.begin(&memory))
+    }
+
+    /// What the output layer reads: [`forward`](Self::forward) is its product with the
+    /// [`projection`](Self::projection).
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn hidden(
+        &self,
+        source: Tensor<2, Int>,
+        lengths: &[usize],
+        target: Tensor<2, Int>,
+    ) -> Hidden {
+        let memory = self.memory(source, lengths);
+        self.decoder.hidden(target, &memory, &mut self.decoder.begin(&memory))
+    }
+
+    /// What makes logits of [`hidden`](Self::hidden) features: the matrix `[d_features, vocab]` and
+    /// the row `[vocab]` that is added. For a loss that does not want the logits themselves.
+    pub fn projection(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        let head = &self.decoder.head;
+        (head.weight.val(), head.bias.as_ref().map(Param::val))
     }
 
     /// The source as the decoder looks at it, with the keys of attention projected.

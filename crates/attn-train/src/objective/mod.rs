@@ -1,5 +1,7 @@
 //! What is minimised: a model and a batch become a loss.
 
+mod seq2seq;
+
 use attn_transformer::{DecoderOnly, EncoderDecoder, Layout};
 use burn::tensor::{Device, Tensor};
 
