@@ -3,6 +3,9 @@
 mod classifier;
 mod config_file;
 mod equations;
+mod invariance;
+mod local_centre;
+mod models;
 mod recurrent;
 mod seq2seq;
 mod support;
