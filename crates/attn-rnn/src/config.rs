@@ -57,6 +57,17 @@ pub enum ConfigError {
     /// A decoder that reads its target backwards.
     #[error("decoder.recurrent.bidirectional: a decoder has one direction")]
     BothDirections,
+    /// A decoder that copies what it does not look at.
+    #[error("decoder.copy needs a flow that looks at the source")]
+    NothingToCopy,
+    /// A token to read in the place of others that is none.
+    #[error("decoder.copy.unknown = {token} must be below {vocab}, the size of the vocabulary")]
+    Unknown {
+        /// The token.
+        token: u32,
+        /// Number of tokens.
+        vocab: usize,
+    },
     /// An attention that cannot be.
     #[error(transparent)]
     Attention(#[from] MechanismError),

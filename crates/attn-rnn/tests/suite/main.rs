@@ -2,6 +2,8 @@
 
 mod classifier;
 mod config_file;
+mod copying;
+mod coverage;
 mod equations;
 mod invariance;
 mod local_centre;
