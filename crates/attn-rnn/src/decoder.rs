@@ -180,9 +180,12 @@ fn select_states(states: Vec<State>, index: &Tensor<1, Int>) -> Vec<State> {
 /// What [`Decoder::decode`] returns.
 #[derive(Clone, Debug)]
 pub struct Decoded {
-    /// Of each target token's successor, `[b, t, vocab]`. Where words are copied, logarithms of
-    /// probabilities `[b, t, extended]`, which as logits are their own log-softmax: cross-entropy over
-    /// them is the negative log-likelihood of the mixture.
+    /// Of each target token's successor, `[b, t, vocab]`.
+    ///
+    /// Where words are copied, logarithms of probabilities `[b, t, extended]`: as logits, their own
+    /// log-softmax, so that cross-entropy over them is the negative log-likelihood of the mixture.
+    /// Where the weights of an alignment sum to less or more than 1, as those of local-p do, so do the
+    /// probabilities, and it is the log-softmax that is a distribution.
     pub logits: Tensor<3>,
     /// Weights of the source steps at each target step, `[b, t, s]`, before dropout; none where
     /// nothing is looked at.
