@@ -4,7 +4,8 @@
 //! - [`exit`], [`interrupt`], [`logging`]: manners of a program
 //! - [`dates`]: the built-in task
 //! - [`mechanisms`]: the program `mechanisms`
-//! - [`translate`]: the program `translate`
+//! - [`seq2seq`]: the program `seq2seq`
+//! - [`translate`]: the program `translate`, and what every program has that learns from pairs
 
 pub mod dates;
 pub mod device;
@@ -12,4 +13,5 @@ pub mod exit;
 pub mod interrupt;
 pub mod logging;
 pub mod mechanisms;
+pub mod seq2seq;
 pub mod translate;

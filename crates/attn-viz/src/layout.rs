@@ -17,6 +17,14 @@ pub(crate) const PAD: f64 = 6.0;
 pub(crate) const HEADER: f64 = 50.0;
 /// The header, with a short title beside the legend, needs this much.
 const LEAST_WIDTH: f64 = 460.0;
+/// For the sake of a long title the picture becomes so wide; a longer one is cut.
+const MOST_WIDTH: f64 = 960.0;
+/// About the width of a character of the title, whose font is larger and of no fixed width.
+const TITLE_CHARACTER: f64 = 9.8;
+/// Length of the colour scale.
+pub(crate) const LEGEND: f64 = 150.0;
+/// The colour scale with what is written before it.
+const LEGEND_AND_NAME: f64 = LEGEND + 72.0;
 
 /// A grid of panels of equal size.
 pub(crate) struct Layout {
@@ -39,7 +47,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub fn new(heads: usize, queries: &[String], keys: &[String]) -> Self {
+    pub fn new(heads: usize, queries: &[String], keys: &[String], title: &str) -> Self {
         let [queries, keys] = [queries, keys]
             .map(|tokens| tokens.iter().map(|token| label(token)).collect::<Vec<_>>());
         let [rows, columns] = [queries.len(), keys.len()];
@@ -61,11 +69,18 @@ impl Layout {
         let panel = [left + columns as f64 * cell + beyond, NAME + above + rows as f64 * cell];
         let columns = best_columns(heads, panel);
         let extent = |count: usize, size: f64| count as f64 * (size + GAP) - GAP;
+        let header = width(title) as f64 * TITLE_CHARACTER + LEGEND_AND_NAME + 2.0 * MARGIN;
+        let least = header.clamp(LEAST_WIDTH, MOST_WIDTH);
         let size = [
-            (extent(columns, panel[0]) + 2.0 * MARGIN).max(LEAST_WIDTH),
+            (extent(columns, panel[0]) + 2.0 * MARGIN).max(least),
             extent(heads.div_ceil(columns), panel[1]) + 2.0 * MARGIN + HEADER,
         ];
         Self { size, cell, font, every, queries, keys, upright, cells, panel, columns }
+    }
+
+    /// Columns of text that a title has room for, beside the legend.
+    pub fn title_columns(&self) -> usize {
+        ((self.size[0] - 2.0 * MARGIN - LEGEND_AND_NAME) / TITLE_CHARACTER).round() as usize
     }
 
     /// The upper left corner of a panel, its name included.
@@ -114,7 +129,7 @@ mod tests {
         for (heads, rows, columns, token) in
             [(1, 1, 1, "a"), (4, 11, 29, "x"), (6, 64, 63, "word"), (5, 3, 200, "ein langes Wort")]
         {
-            let layout = Layout::new(heads, &tokens(rows, token), &tokens(columns, token));
+            let layout = Layout::new(heads, &tokens(rows, token), &tokens(columns, token), token);
             let [width, height] = layout.panel;
             for head in 0..heads {
                 let [x, y] = layout.corner(head);
@@ -129,13 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn a_title_has_room_up_to_the_widest_picture() {
+        let one = tokens(3, "x");
+        for (columns, room) in [(5, 18), (40, 40), (300, 70)] {
+            let layout = Layout::new(1, &one, &one, &"t".repeat(columns));
+            assert_eq!(layout.title_columns(), room);
+            assert!(layout.size[0] <= MOST_WIDTH);
+        }
+    }
+
+    #[test]
     fn labels_stay_legible_and_do_not_overlap() {
         for count in [1, 2, 30, 64, 65, 300] {
-            let layout = Layout::new(1, &tokens(count, "x"), &tokens(count, "y"));
+            let layout = Layout::new(1, &tokens(count, "x"), &tokens(count, "y"), "");
             assert!(layout.font >= 6.0 && layout.font <= layout.cell * layout.every as f64);
             assert_eq!(layout.every == 1, count <= 100, "{count}");
         }
-        let layout = Layout::new(1, &tokens(64, "x"), &tokens(64, "y"));
+        let layout = Layout::new(1, &tokens(64, "x"), &tokens(64, "y"), "");
         assert!(layout.font >= 9.0);
     }
 }

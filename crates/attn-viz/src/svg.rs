@@ -3,7 +3,7 @@
 use crate::AlignmentPicture;
 use crate::colour::{INK, SOFT_INK, colour};
 use crate::label::{printable, shorten, visible, width};
-use crate::layout::{LEAN, Layout, MARGIN, PAD};
+use crate::layout::{LEAN, LEGEND, Layout, MARGIN, PAD};
 use svg::Document;
 use svg::node::element::{
     Definitions, Group, LinearGradient, Rectangle, Stop, Style, Text, Title, Use,
@@ -13,7 +13,8 @@ use svg::node::element::{
 const VISIBLE: f32 = 0.0005;
 
 pub(crate) fn document(picture: &AlignmentPicture) -> String {
-    let layout = Layout::new(picture.heads.len(), &picture.queries, &picture.keys);
+    let title = printable(&picture.title);
+    let layout = Layout::new(picture.heads.len(), &picture.queries, &picture.keys, &title);
     let [width, height] = layout.size.map(round);
     let background = rectangle(0.0, 0.0, width, height).set("fill", "#ffffff");
     let mut document = Document::new()
@@ -73,9 +74,7 @@ fn definitions(layout: &Layout) -> Definitions {
 
 fn header(picture: &AlignmentPicture, layout: &Layout) -> Group {
     let [queries, keys] = picture.axes.each_ref().map(|axis| printable(axis));
-    // The title ends where the legend begins; a character of it is about 9 wide.
-    let room = (layout.size[0] - 2.0 * MARGIN - LEGEND - 24.0) / 9.0;
-    let title = shorten(&printable(&picture.title), room as usize);
+    let title = shorten(&printable(&picture.title), layout.title_columns());
     let axes = format!("{queries} ↓ looks at {keys} →");
     let [title_line, axes_line] = match title.is_empty() {
         true => [0.0, MARGIN + 9.0],
@@ -85,9 +84,6 @@ fn header(picture: &AlignmentPicture, layout: &Layout) -> Group {
         .add(text(title, MARGIN, title_line).set("class", "title"))
         .add(text(axes, MARGIN, axes_line))
 }
-
-/// Length of the colour scale.
-const LEGEND: f64 = 150.0;
 
 fn legend(layout: &Layout) -> Group {
     let [x, y] = [layout.size[0] - MARGIN - LEGEND, MARGIN];

@@ -1,6 +1,7 @@
 //! One way to write a date: a language and a template.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::{Date, LANGUAGES, Language};
 
@@ -31,6 +32,19 @@ impl Format {
         let mut text = String::with_capacity(2 * self.template.len());
         self.write_to(&mut text, date);
         text
+    }
+
+    /// Which characters of what [`write`](Self::write) returns are the year.
+    ///
+    /// # Panics
+    ///
+    /// As [`write`](Self::write), or if the template has no year.
+    pub fn year(&self, date: Date) -> Range<usize> {
+        let field = ["{yyyy}", "{yy}"].into_iter().find(|field| self.template.contains(field));
+        let field = field.unwrap_or_else(|| panic!("no year in {:?}", self.template));
+        let before = Self { template: self.template.split(field).next().unwrap_or(""), ..*self };
+        let start = before.write(date).chars().count();
+        start..start + field.len() - "{}".len()
     }
 
     /// Appends what [`write`](Self::write) returns.
@@ -109,6 +123,15 @@ mod tests {
             assert!(has(&["d", "dd", "nth", "word"]), "no day in {format:?}");
             assert!(has(&["m", "mm", "month", "mon"]), "no month in {format:?}");
             assert!(has(&["yyyy", "yy"]), "no year in {format:?}");
+        }
+    }
+
+    #[test]
+    fn the_year_is_found_where_it_stands() {
+        for format in Format::all() {
+            let text: Vec<char> = format.write(Date::new(1987, 3, 3).unwrap()).chars().collect();
+            let year: String = text[format.year(Date::new(1987, 3, 3).unwrap())].iter().collect();
+            assert!(year == "1987" || year == "87", "{year:?} in {text:?}");
         }
     }
 

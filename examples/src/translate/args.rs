@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attn_generate::BeamConfig;
 use clap::{Args as Group, Parser, ValueEnum};
 
-use super::Translator;
+use super::{Architecture, Translator};
 use crate::device::DeviceName;
 
 /// Trains an encoder–decoder Transformer to translate, and translates with it.
@@ -14,6 +14,14 @@ use crate::device::DeviceName;
 /// languages, to ISO 8601.
 #[derive(Debug, Parser)]
 #[command(name = "translate", after_help = EXAMPLES)]
+pub struct Cli {
+    /// All of it.
+    #[command(flatten)]
+    pub args: Args,
+}
+
+/// What every program takes that learns from pairs of sentences.
+#[derive(Debug, Group)]
 pub struct Args {
     /// Sentences to translate with --model; without any, the lines of standard input.
     #[arg(requires = "model")]
@@ -48,7 +56,7 @@ Examples:
   translate --train train.tsv --valid valid.tsv --out runs/en-fr
   translate --resume --out runs/en-fr
   translate --model runs/en-fr \"I am cold.\"
-  translate --model runs/en-fr --attention cold.svg \"I am cold.\"
+  translate --model runs/en-fr --picture cold.svg \"I am cold.\"
   translate --model runs/en-fr < sentences.txt
   translate --model runs/en-fr --test test.tsv --hypotheses test.hyp
 
@@ -160,9 +168,10 @@ pub struct TranslatingArgs {
 
     /// Draw how the translation attends to the sentence, for the first sentence given.
     #[arg(long, value_name = "SVG", requires = "model", conflicts_with = "test")]
-    pub attention: Option<PathBuf>,
+    pub picture: Option<PathBuf>,
 
-    /// Translate the sources of these pairs and print BLEU and chrF against the targets.
+    /// Translate the sources of these pairs and print BLEU and chrF against the targets, of all and
+    /// by the length of the source.
     #[arg(long, value_name = "FILE", requires = "model", conflicts_with = "text")]
     pub test: Option<PathBuf>,
 
@@ -180,7 +189,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 impl TranslatingArgs {
     /// The beam search that was asked for.
-    pub fn beam(&self, translator: &Translator) -> BeamConfig {
+    pub fn beam<C: Architecture>(&self, translator: &Translator<C>) -> BeamConfig {
         let Self { beams, n_best, length_penalty, .. } = *self;
         BeamConfig { beams, n_best, length_penalty, ..translator.beam() }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use attn_train::data::{DataError, Pair, read_pairs, read_parallel, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::dates::{Split, samples};
+use crate::dates::{Sample, Split, samples};
 
 /// Where pairs come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,13 +136,13 @@ impl Corpus {
     }
 }
 
-/// Pairs of a date as people write it and the date.
-pub fn date_pairs(split: Split, count: usize, seed: u64) -> Vec<Pair> {
-    let pair = |sample: crate::dates::Sample| Pair {
-        target: sample.date.to_string(),
-        source: sample.text,
-    };
-    samples(split, count, seed).into_iter().map(pair).collect()
+fn date_pairs(split: Split, count: usize, seed: u64) -> Vec<Pair> {
+    samples(split, count, seed).iter().map(date_pair).collect()
+}
+
+/// A date as people write it and the date.
+pub fn date_pair(sample: &Sample) -> Pair {
+    Pair { source: sample.text.clone(), target: sample.date.to_string() }
 }
 
 impl Texts {

@@ -14,7 +14,7 @@ pub const VOCAB: usize = 4000;
 const UNKNOWN_VOCAB: usize = 1;
 
 /// For the built-in task: two minutes on two cores.
-pub fn dates() -> Settings {
+pub fn dates() -> Settings<EncoderDecoderConfig> {
     let steps = 3200;
     Settings {
         tokenizer: TokenizerKind::Characters,
@@ -51,7 +51,7 @@ pub fn dates() -> Settings {
 }
 
 /// For a user's text of some ten thousand to a million pairs.
-pub fn text() -> Settings {
+pub fn text() -> Settings<EncoderDecoderConfig> {
     Settings {
         tokenizer: TokenizerKind::Bpe { vocab_size: VOCAB },
         max_len: Lengths { source: 128, target: 128 },

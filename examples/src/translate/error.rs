@@ -55,6 +55,9 @@ pub enum Error {
     /// A search that cannot be done.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A picture of what is not there.
+    #[error("this model does not look at its source: there is nothing to draw")]
+    NoAttention,
     /// A picture that cannot be drawn or written.
     #[error(transparent)]
     Picture(#[from] PictureError),

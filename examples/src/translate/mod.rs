@@ -1,7 +1,9 @@
 //! The program `translate`: trains an encoder–decoder Transformer to translate, and translates
-//! with it.
+//! with it. And, whatever the model is, the machinery of every program that learns from pairs of
+//! sentences: [`seq2seq`](crate::seq2seq) has another [`Architecture`] and other defaults.
 //!
 //! ```text
+//! architecture what a model is
 //! args        what was asked for         commands     what is done about it
 //! settings    what can be set            defaults     what need not be
 //! corpus      text, or the built-in task vocabulary   text to tokens
@@ -10,6 +12,7 @@
 //! report      numbers for people         console      where they are printed
 //! ```
 
+mod architecture;
 mod args;
 mod commands;
 mod console;
@@ -27,17 +30,21 @@ mod vocabulary;
 use std::io::{self, BufReader, IsTerminal};
 use std::process::ExitCode;
 
-use attn_train::StopSignal;
+use attn_train::batch::PairBatch;
+use attn_train::{Objective, SequenceLoss, StopSignal};
+use attn_transformer::EncoderDecoderConfig;
 use clap::Parser;
 
-pub use args::Args;
+pub use architecture::{Alignments, Architecture, ArchitectureError, TranslationModel};
+pub use args::{Args, Cli};
 pub use console::Console;
 pub use corpus::{Corpus, CorpusError, CorpusRecord, Texts};
+pub use defaults::VOCAB;
 pub use error::Error;
 pub use run_dir::{RunDir, RunDirError};
 pub use settings::{Settings, SettingsError};
 pub use training::Training;
-pub use translator::{Alignments, Translation, Translator};
+pub use translator::{Translation, Translator};
 pub use vocabulary::{EncodeError, OtherVocabulary, TooLong, Vocabulary};
 
 use crate::{exit, interrupt, logging};
@@ -51,26 +58,63 @@ pub enum Ending {
     Interrupted,
 }
 
+/// One of the programs: a name, and settings that work without being thought about.
+#[derive(Debug, Clone)]
+pub struct Program<C> {
+    /// Its name, as `cargo run --example` knows it.
+    pub name: &'static str,
+    /// Where the built-in task is kept, unless told.
+    pub dates_out: &'static str,
+    /// Settings for the built-in task.
+    pub dates: Settings<C>,
+    /// Settings for a user's text.
+    pub text: Settings<C>,
+}
+
+impl Program<EncoderDecoderConfig> {
+    /// The program `translate`.
+    pub fn translate() -> Self {
+        Self {
+            name: "translate",
+            dates_out: "runs/dates",
+            dates: defaults::dates(),
+            text: defaults::text(),
+        }
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
 ///
 /// Fails if anything given is wrong, or the training goes wrong.
-pub fn run(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
+pub fn run<C: Architecture>(
+    program: &Program<C>,
+    args: &Args,
+    console: &mut Console,
+    stop: StopSignal,
+) -> Result<Ending, Error>
+where
+    SequenceLoss: Objective<C::Model, PairBatch>,
+{
     match &args.translating.model {
-        Some(run) => commands::translate(args, run, console).map(|()| Ending::Done),
-        None => commands::train(args, console, stop),
+        Some(run) => commands::translate::<C>(args, run, console).map(|()| Ending::Done),
+        None => commands::train(program, args, console, stop),
     }
 }
 
-/// The program, on the standard streams.
+/// The program `translate`, on the standard streams.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        // Help goes to standard output, in colour; a mistake to standard error.
-        Err(error) => error.exit(),
-    };
-    match run_on_terminal(&args) {
+    // Help goes to standard output, in colour; a mistake to standard error.
+    main_of(&Program::translate(), &Cli::parse().args)
+}
+
+/// A program, on the standard streams.
+pub fn main_of<C: Architecture>(program: &Program<C>, args: &Args) -> ExitCode
+where
+    SequenceLoss: Objective<C::Model, PairBatch>,
+{
+    match run_on_terminal(program, args) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(exit::INTERRUPTED),
         Err(error) => {
@@ -80,7 +124,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
+fn run_on_terminal<C: Architecture>(program: &Program<C>, args: &Args) -> Result<Ending, Error>
+where
+    SequenceLoss: Objective<C::Model, PairBatch>,
+{
     // Where no bar is drawn, a line for every event stands for it.
     logging::install(!args.quiet && !io::stderr().is_terminal());
     let training = args.translating.model.is_none();
@@ -95,5 +142,5 @@ fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
         output: &mut io::stdout(),
         status: if args.quiet { &mut io::sink() } else { &mut io::stderr() },
     };
-    run(args, &mut console, stop)
+    run(program, args, &mut console, stop)
 }

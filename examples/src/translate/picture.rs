@@ -5,36 +5,34 @@ use std::path::Path;
 use attn_train::tokenizer::EOS;
 use attn_viz::AlignmentPicture;
 
-use super::{Error, Translation, Translator};
+use super::{Architecture, Error, Translation, Translator};
 
-/// Writes a picture with a panel for every head of every decoder layer, whose rows are the tokens
+/// Writes a picture with a panel for every way of looking, such as a head of a layer, whose rows are the tokens
 /// of the translation, each of which looks at the tokens of the source.
 ///
 /// # Errors
 ///
-/// Fails if the file cannot be written, or there is nothing to show: a source without tokens.
-pub fn draw(
-    translator: &Translator,
+/// Fails if the file cannot be written, or there is nothing to show: a model without attention, or
+/// a source without tokens.
+pub fn draw<C: Architecture>(
+    translator: &Translator<C>,
     source: &[u32],
     translation: &Translation,
     path: &Path,
 ) -> Result<(), Error> {
-    let alignments = translator.alignments(source, &translation.tokens);
-    let panels = alignments.layers * alignments.heads;
-    let name = |panel| {
-        let (layer, head) = (panel / alignments.heads, panel % alignments.heads);
-        format!("layer {}, head {}", layer + 1, head + 1)
+    let Some(alignments) = translator.alignments(source, &translation.tokens) else {
+        return Err(Error::NoAttention);
     };
     let vocabulary = translator.vocabulary();
     let title = format!("{} → {}", vocabulary.source.decode(source)?, translation.text);
     let written = [translation.tokens.as_slice(), &[EOS]].concat();
     AlignmentPicture::new(
-        panels,
+        alignments.names.len(),
         vocabulary.target.labels(&written)?,
         vocabulary.source.labels(source)?,
         alignments.weights,
     )?
-    .with_head_names((0..panels).map(name))?
+    .with_head_names(alignments.names)?
     .with_title(title)
     .with_axes("target", "source")
     .save(path)?;

@@ -1,5 +1,6 @@
 //! How good a model is, for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use attn_train::data::Pair;
@@ -13,6 +14,39 @@ use attn_train::metrics::{bleu, chrf, sequence_accuracy};
 pub fn scores(hypotheses: &[&str], pairs: &[Pair]) -> String {
     let references = references(pairs);
     format!("{}\n{}\n", bleu(hypotheses, &references), chrf(hypotheses, &references))
+}
+
+/// Words of the source that a line of [`scores_by_length`] covers.
+const BAND: usize = 5;
+
+/// The scores of [`scores`], of the pairs whose source has up to 5, 10, 15 … words.
+///
+/// # Panics
+///
+/// Panics if there are not as many pairs as hypotheses.
+pub fn scores_by_length(hypotheses: &[&str], pairs: &[Pair]) -> String {
+    assert_eq!(hypotheses.len(), pairs.len(), "a hypothesis for each pair");
+    let mut bands: BTreeMap<usize, Vec<(&str, &str)>> = BTreeMap::new();
+    for (hypothesis, pair) in hypotheses.iter().zip(pairs) {
+        let words = pair.source.split_whitespace().count();
+        let band = words.saturating_sub(1) / BAND;
+        bands.entry(band).or_default().push((hypothesis, &pair.target));
+    }
+    let mut table = format!("{:>8}  {:>9}  {:>6}  {:>6}\n", "words", "sentences", "BLEU", "chrF");
+    for (band, sentences) in bands {
+        let (hypotheses, references): (Vec<_>, Vec<_>) = sentences.into_iter().unzip();
+        let words = format!("{}–{}", band * BAND + 1, (band + 1) * BAND);
+        let (bleu, chrf) = (bleu(&hypotheses, &references), chrf(&hypotheses, &references));
+        writeln!(
+            table,
+            "{words:>8}  {:>9}  {:>6.2}  {:>6.2}",
+            hypotheses.len(),
+            bleu.score,
+            chrf.score
+        )
+        .expect("writing to a string cannot fail");
+    }
+    table
 }
 
 fn references(pairs: &[Pair]) -> Vec<&str> {
@@ -81,6 +115,22 @@ mod tests {
         let outputs = ["1", "22", "3"];
         let expected = "exact match on 3 held-out dates: 66.67 % (2 right)\n";
         assert_eq!(exact_match(&outputs, &pairs), expected);
+    }
+
+    #[test]
+    fn scores_stand_by_the_words_of_the_source() {
+        let pairs = [
+            pair("a b c d e", "one two three four"),
+            pair("a", "five six seven eight"),
+            pair("a b c d e f", "nine ten eleven twelve"),
+        ];
+        let outputs = ["one two three four", "five six seven eight", "else"];
+        let table = scores_by_length(&outputs, &pairs);
+        let lines: Vec<Vec<&str>> =
+            table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["1–5", "2", "100.00", "100.00"]);
+        assert_eq!(lines[2][..3], ["6–10", "1", "0.00"]);
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]

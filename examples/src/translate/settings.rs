@@ -8,14 +8,15 @@ use attn_train::TrainerConfig;
 use attn_train::batch::{Lengths, Overlong};
 use attn_train::data::write_atomically;
 use attn_train::tokenizer::TokenizerKind;
-use attn_transformer::EncoderDecoderConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::architecture::{Architecture, ArchitectureError};
 
 /// Everything that a run is made of, but for its text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct Settings<C> {
     /// What a token is, on both sides; each side has its own vocabulary.
     pub tokenizer: TokenizerKind,
     /// The longest sentences that are trained on and translated, in tokens.
@@ -23,14 +24,14 @@ pub struct Settings {
     /// What becomes of longer ones.
     pub overlong: Overlong,
     /// The model. Its vocabulary sizes are those of the tokenizers, whatever they say here.
-    pub model: EncoderDecoderConfig,
+    pub model: C,
     /// The training.
     pub training: TrainerConfig,
 }
 
-/// The settings that are structures: a file may give any part of them. Others, such as
-/// `training.schedule`, are choices and are given whole.
-const STRUCTURES: [&str; 5] = ["max_len", "model", "model.block", "training", "training.adamw"];
+/// The settings that are structures, beside those of the model: a file may give any part of them.
+/// Others, such as `training.schedule`, are choices and are given whole.
+const STRUCTURES: [&str; 3] = ["max_len", "training", "training.adamw"];
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ pub enum SettingsError {
     },
     /// The model cannot be built.
     #[error("in `model`: {0}")]
-    Model(#[from] attn_transformer::ConfigError),
+    Model(#[from] ArchitectureError),
     /// The training cannot be done.
     #[error("in `training`: {0}")]
     Training(#[from] attn_train::ConfigError),
@@ -91,7 +92,7 @@ pub enum SettingsError {
     },
 }
 
-impl Settings {
+impl<C: Architecture> Settings<C> {
     /// These settings, changed by what a file says.
     ///
     /// # Errors
@@ -104,7 +105,7 @@ impl Settings {
         let parse = |source| SettingsError::Parse { path: path.into(), source };
         let changes: Value = serde_json::from_slice(&bytes).map_err(parse)?;
         let mut settings = serde_json::to_value(self).expect("settings are plain data");
-        overlay(&mut settings, changes, "").map_err(|(key, expected)| {
+        overlay(&mut settings, changes, "", C::STRUCTURES).map_err(|(key, expected)| {
             SettingsError::UnknownKey { path: path.into(), key, expected }
         })?;
         serde_json::from_value(settings).map_err(parse)
@@ -151,7 +152,7 @@ impl Settings {
             }
         }
         let max_len = source.max(target);
-        match self.model.positions.max_len() {
+        match self.model.max_len() {
             Some(positions) if positions < max_len => {
                 Err(SettingsError::TooFewPositions { max_len, positions })
             }
@@ -161,8 +162,13 @@ impl Settings {
 }
 
 /// Puts `changes` over `settings`; the unknown key and those it could have been, if there is one.
-fn overlay(settings: &mut Value, changes: Value, place: &str) -> Result<(), (String, String)> {
-    let is_structure = place.is_empty() || STRUCTURES.contains(&place);
+fn overlay(
+    settings: &mut Value,
+    changes: Value,
+    place: &str,
+    of_model: &[&str],
+) -> Result<(), (String, String)> {
+    let is_structure = place.is_empty() || STRUCTURES.contains(&place) || of_model.contains(&place);
     match (settings, changes) {
         (Value::Object(known), Value::Object(changes)) if is_structure => {
             for (key, change) in changes {
@@ -171,7 +177,7 @@ fn overlay(settings: &mut Value, changes: Value, place: &str) -> Result<(), (Str
                     let names: Vec<&str> = known.keys().map(String::as_str).collect();
                     return Err((place, names.join(", ")));
                 };
-                overlay(value, change, &place)?;
+                overlay(value, change, &place, of_model)?;
             }
         }
         (value, change) => *value = change,
@@ -181,10 +187,12 @@ fn overlay(settings: &mut Value, changes: Value, place: &str) -> Result<(), (Str
 
 #[cfg(test)]
 mod tests {
+    use attn_transformer::EncoderDecoderConfig;
+
     use super::*;
     use crate::translate::defaults;
 
-    fn overlaid(changes: &str) -> Result<Settings, SettingsError> {
+    fn overlaid(changes: &str) -> Result<Settings<EncoderDecoderConfig>, SettingsError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.json");
         fs::write(&path, changes).unwrap();

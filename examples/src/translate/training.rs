@@ -2,34 +2,33 @@
 
 use std::path::PathBuf;
 
-use attn_train::batch::TokenPair;
+use attn_train::batch::{PairBatch, TokenPair};
 use attn_train::{
-    BatchSource, Checkpoint, CheckpointError, Outcome, PairSource, Progress, StopSignal, Trainer,
-    TrainerConfig,
+    BatchSource, Checkpoint, CheckpointError, Objective, Outcome, PairSource, Progress,
+    SequenceLoss, StopSignal, Trainer, TrainerConfig,
 };
-use attn_transformer::EncoderDecoder;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::corpus::{Corpus, CorpusRecord, Texts};
 use super::vocabulary::EncodeError;
-use super::{Error, RunDir, Settings, Vocabulary};
+use super::{Architecture, Error, RunDir, Settings, Vocabulary};
 
 /// Everything that a training needs, read and checked.
 #[derive(Debug)]
-pub struct Training {
+pub struct Training<C> {
     /// Where it is kept.
     pub run: RunDir,
     /// What it trains on.
     pub corpus: Corpus,
     /// Its pairs.
     pub texts: Texts,
-    settings: Settings,
+    settings: Settings<C>,
     train: PairSource,
     valid: PairSource,
 }
 
-impl Training {
+impl<C: Architecture> Training<C> {
     /// Prepares a new run, and writes its settings and vocabulary into the folder that `folder`
     /// gives.
     ///
@@ -38,15 +37,14 @@ impl Training {
     /// Fails if anything that was given is wrong. The folder is asked for last, so that nothing is
     /// left behind then.
     pub fn begin(
-        mut settings: Settings,
+        mut settings: Settings<C>,
         corpus: Corpus,
         folder: impl FnOnce() -> Result<RunDir, Error>,
     ) -> Result<Self, Error> {
         settings.validate()?;
         let texts = corpus.read()?;
         let vocabulary = Vocabulary::train(&settings, &texts.train)?;
-        settings.model.source_vocab = vocabulary.source.vocab_size();
-        settings.model.target_vocab = vocabulary.target.vocab_size();
+        settings.model.set_vocabularies(vocabulary.sizes());
         settings.validate()?;
         let (train, valid) = sources(&settings, &corpus, &texts, &vocabulary)?;
 
@@ -64,7 +62,7 @@ impl Training {
     ///
     /// Fails if a file of the run is missing or damaged, or its text is not what it was.
     pub fn resume(run: RunDir) -> Result<Self, Error> {
-        let settings = Settings::load(&run.settings())?;
+        let settings = Settings::<C>::load(&run.settings())?;
         let record = CorpusRecord::load(&run.data())?;
         let texts = record.corpus.read()?;
         record.check(&texts)?;
@@ -77,14 +75,15 @@ impl Training {
     /// What is about to be done, for people.
     pub fn summary(&mut self, device: &Device) -> String {
         let model = &self.settings.model;
+        let [source, target] = model.vocabularies();
         format!(
             "{} pairs to train on in {} batches, {} to validate with; vocabularies of {} and {} \
              tokens; {} parameters",
             self.texts.train.len(),
             self.train.batches(0),
             self.texts.valid.len(),
-            model.source_vocab,
-            model.target_vocab,
+            source,
+            target,
             // Counted by shape: nothing is drawn for it.
             model.init(device).num_params()
         )
@@ -102,7 +101,10 @@ impl Training {
         stop: StopSignal,
         progress: Progress,
         max_minutes: Option<f64>,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Outcome, Error>
+    where
+        SequenceLoss: Objective<C::Model, PairBatch>,
+    {
         let training = self.settings.training.clone();
         let max_minutes = max_minutes.or(training.max_minutes);
         let config = TrainerConfig { max_minutes, ..training };
@@ -121,8 +123,8 @@ impl Training {
 }
 
 /// The pairs of a corpus as batches.
-fn sources(
-    settings: &Settings,
+fn sources<C>(
+    settings: &Settings<C>,
     corpus: &Corpus,
     texts: &Texts,
     vocabulary: &Vocabulary,
@@ -146,7 +148,7 @@ fn sources(
 }
 
 /// A model with parameters that follow from the seed.
-fn initialise(settings: &Settings, device: &Device) -> EncoderDecoder {
+fn initialise<C: Architecture>(settings: &Settings<C>, device: &Device) -> C::Model {
     /// Parameters are drawn when they are first used; this uses each, in the order of the model.
     struct Draw;
     impl ModuleVisitor for Draw {

@@ -3,23 +3,22 @@
 use std::num::NonZero;
 use std::path::Path;
 
-use attn_generate::{BeamConfig, GenerateError, Hypothesis, Limits, Start, beam_search};
+use attn_generate::{BeamConfig, GenerateError, Hypothesis, Limits, beam_search};
 use attn_train::Checkpoint;
 use attn_train::batch::{BatchPlan, BatchPlanConfig, Overlong, TokenBatch};
 use attn_train::data::{Pair, Side};
 use attn_train::tokenizer::{BOS, EOS, TokenizerError};
-use attn_transformer::{EncoderDecoder, EncoderDecoderState};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::vocabulary::{EncodeError, TooLong};
-use super::{Error, RunDir, Settings, Vocabulary};
+use super::{Alignments, Architecture, Error, RunDir, Settings, TranslationModel, Vocabulary};
 
 /// Translates from beginning to end: text, tokens, beam search, tokens, text.
 #[derive(Debug)]
-pub struct Translator {
-    settings: Settings,
+pub struct Translator<C: Architecture> {
+    settings: Settings<C>,
     vocabulary: Vocabulary,
-    model: EncoderDecoder,
+    model: C::Model,
     device: Device,
 }
 
@@ -34,25 +33,14 @@ pub struct Translation {
     pub score: f64,
 }
 
-/// How a translation looked at its source, in every head of every layer of the decoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alignments {
-    /// Number of layers.
-    pub layers: usize,
-    /// Number of heads of each.
-    pub heads: usize,
-    /// `[layer, head, token of the translation with its end, token of the source]`, row-major.
-    pub weights: Vec<f32>,
-}
-
-impl Translator {
+impl<C: Architecture> Translator<C> {
     /// The best model of a run.
     ///
     /// # Errors
     ///
     /// Fails if a file of the run is missing, damaged or of another model.
     pub fn load(run: &RunDir, device: &Device) -> Result<Self, Error> {
-        let settings = Settings::load(&run.settings())?;
+        let settings = Settings::<C>::load(&run.settings())?;
         let vocabulary = Vocabulary::load(run)?;
         vocabulary.check(&settings.model)?;
         // Its parameters are never drawn: those of the checkpoint take their place.
@@ -146,9 +134,7 @@ impl Translator {
         beam: &BeamConfig,
     ) -> Result<Vec<Vec<Hypothesis>>, GenerateError> {
         let batch = TokenBatch::from_rows(sources);
-        let memory = self.model.memory(batch.tensor(&self.device), &batch.mask());
-        let start = Start::tokens(EncoderDecoderState::new(memory), vec![BOS; batch.rows()]);
-        beam_search(&self.model, start, beam)
+        beam_search(&self.model, self.model.start(&batch, &self.device), beam)
     }
 
     fn translations(&self, found: Vec<Hypothesis>) -> Result<Vec<Translation>, TokenizerError> {
@@ -160,19 +146,13 @@ impl Translator {
         found.into_iter().map(translation).collect()
     }
 
-    /// How each head of each decoder layer aligns a translation with its source.
-    pub fn alignments(&self, source: &[u32], translation: &[u32]) -> Alignments {
-        let batch = TokenBatch::from_rows(&[source]);
-        let memory = self.model.memory(batch.tensor(&self.device), &batch.mask());
+    /// How a translation looked at its source; `None` if the model does not look.
+    pub fn alignments(&self, source: &[u32], translation: &[u32]) -> Option<Alignments> {
         // What the decoder reads at each step is what it wrote at the one before.
         let read = [&[BOS], translation].concat();
         let read = TensorData::new(read.clone(), [1, read.len()]);
         let target = Tensor::<2, Int>::from_data(read, &self.device); // [1, t]
-        let (_, layers) = self.model.decode_with_weights(target, &memory, None);
-
-        let weights = Tensor::cat(layers, 0); // [layers, h, t, s]
-        let [layers, heads, _, _] = weights.dims();
-        Alignments { layers, heads, weights: weights.into_data().iter().collect() }
+        self.model.alignments(&TokenBatch::from_rows(&[source]), target)
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{Architecture, RunDir, Settings};
 use attn_train::batch::{BatchError, TokenPair, limit_lengths};
 use attn_train::data::{Pair, Side};
 use attn_train::tokenizer::{Tokenizer, TokenizerError};
-use attn_transformer::{EncoderDecoderConfig, Tying};
-
-use super::{RunDir, Settings};
 
 /// The tokenizers of what is read and of what is written.
 #[derive(Debug, Clone)]
@@ -75,10 +73,13 @@ impl Vocabulary {
     /// # Errors
     ///
     /// Fails if the vocabulary is too small, or there is no text.
-    pub fn train(settings: &Settings, pairs: &[Pair]) -> Result<Self, TokenizerError> {
+    pub fn train<C: Architecture>(
+        settings: &Settings<C>,
+        pairs: &[Pair],
+    ) -> Result<Self, TokenizerError> {
         let sources = pairs.iter().map(|pair| pair.source.as_str());
         let targets = pairs.iter().map(|pair| pair.target.as_str());
-        if settings.model.tying == Tying::All {
+        if settings.model.shares_vocabulary() {
             let both = Tokenizer::train(settings.tokenizer, sources.chain(targets))?;
             return Ok(Self { source: both.clone(), target: both });
         }
@@ -110,15 +111,21 @@ impl Vocabulary {
         self.target.save(run.target_tokenizer())
     }
 
+    /// The sizes for source and target.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.source.vocab_size(), self.target.vocab_size()]
+    }
+
     /// Refuses a model that was made for other vocabularies.
     ///
     /// # Errors
     ///
     /// Names the sizes that differ.
-    pub fn check(&self, model: &EncoderDecoderConfig) -> Result<(), OtherVocabulary> {
+    pub fn check(&self, model: &impl Architecture) -> Result<(), OtherVocabulary> {
+        let [source, target] = model.vocabularies();
         let sides = [
-            (Side::Source, self.source.vocab_size(), model.source_vocab),
-            (Side::Target, self.target.vocab_size(), model.target_vocab),
+            (Side::Source, self.source.vocab_size(), source),
+            (Side::Target, self.target.vocab_size(), target),
         ];
         match sides.into_iter().find(|(_, tokens, model)| tokens != model) {
             None => Ok(()),
@@ -131,10 +138,10 @@ impl Vocabulary {
     /// # Errors
     ///
     /// Fails at the first pair that is too long, if such pairs are refused.
-    pub fn encode(
+    pub fn encode<C>(
         &self,
         pairs: &[Pair],
-        settings: &Settings,
+        settings: &Settings<C>,
         file: &Path,
     ) -> Result<Vec<TokenPair>, EncodeError> {
         let encode = |pair: &Pair| {
@@ -166,6 +173,7 @@ fn place(error: BatchError, file: &Path) -> EncodeError {
 #[cfg(test)]
 mod tests {
     use attn_train::batch::Overlong;
+    use attn_transformer::{EncoderDecoderConfig, Tying};
 
     use super::*;
     use crate::translate::defaults;
@@ -176,7 +184,7 @@ mod tests {
             .to_vec()
     }
 
-    fn settings(overlong: Overlong) -> Settings {
+    fn settings(overlong: Overlong) -> Settings<EncoderDecoderConfig> {
         let mut settings = Settings { overlong, ..defaults::dates() };
         settings.max_len.source = 5;
         settings

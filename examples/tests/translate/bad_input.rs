@@ -155,7 +155,7 @@ fn a_folder_that_cannot_be_written() {
 
     let desk = Desk::with_run();
     desk.write("file", "mine");
-    let error = desk.call("--model @run --attention @file/out.svg a").refused();
+    let error = desk.call("--model @run --picture @file/out.svg a").refused();
     assert!(error.contains("cannot write") && error.contains("out.svg"), "{error}");
 }
 

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use attn_examples::translate::{Args, Console, Ending, Error, run};
-use attn_train::StopSignal;
+use attn_examples::seq2seq;
+use attn_examples::translate::{Architecture, Args, Cli, Console, Ending, Error, Program, run};
+use attn_train::batch::PairBatch;
+use attn_train::{Objective, SequenceLoss, StopSignal};
 use clap::Parser;
 
 /// A folder with a small text, and a config for a small model.
@@ -105,11 +107,39 @@ impl Desk {
     }
 
     pub fn call_with(&self, command: &str, input: impl AsRef<[u8]>, stop: StopSignal) -> Ran {
+        let called = Cli::try_parse_from(self.words(command));
+        let program = Program::translate();
+        self.run(called.map(|Cli { args }| (program, args)), input, stop)
+    }
+
+    /// Calls the program `seq2seq`.
+    pub fn seq2seq(&self, command: &str) -> Ran {
+        self.seq2seq_with(command, StopSignal::new())
+    }
+
+    pub fn seq2seq_with(&self, command: &str, stop: StopSignal) -> Ran {
+        let called = seq2seq::Cli::try_parse_from(self.words(command));
+        let called = called.map(|seq2seq::Cli { args, model }| (Program::seq2seq(model), args));
+        self.run(called, "", stop)
+    }
+
+    fn words(&self, command: &str) -> Vec<String> {
         let word = |word: &str| match word.strip_prefix('@') {
             Some(name) => self.path(name).display().to_string(),
             None => word.replace('_', " "),
         };
-        let words = std::iter::once("translate".to_owned()).chain(command.split(' ').map(word));
+        std::iter::once("the program".to_owned()).chain(command.split(' ').map(word)).collect()
+    }
+
+    fn run<C: Architecture>(
+        &self,
+        called: Result<(Program<C>, Args), clap::Error>,
+        input: impl AsRef<[u8]>,
+        stop: StopSignal,
+    ) -> Ran
+    where
+        SequenceLoss: Objective<C::Model, PairBatch>,
+    {
         let (mut output, mut said) = (Vec::new(), Vec::new());
         let mut console = Console {
             input: &mut input.as_ref(),
@@ -118,9 +148,9 @@ impl Desk {
             status: &mut said,
         };
         let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let ending = Args::try_parse_from(words)
+        let ending = called
             .map_err(Error::from)
-            .and_then(|args| run(&args, &mut console, stop));
+            .and_then(|(program, args)| run(&program, &args, &mut console, stop));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { ending, output: text(output), said: text(said) }
     }

@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod desk;
+mod recurrent;
 mod whole;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::desk::{Desk, STEPS, TRAIN};
 
 /// The metrics log without what depends on the clock.
-fn metrics(desk: &Desk, run: &str) -> Vec<Value> {
+pub fn metrics(desk: &Desk, run: &str) -> Vec<Value> {
     let timeless = |line: &str| {
         let mut event: Value = serde_json::from_str(line).unwrap();
         let fields = event.as_object_mut().unwrap();
@@ -160,12 +160,16 @@ fn a_test_writes_what_it_scored() {
     let hypotheses: Vec<&str> = hypotheses.lines().collect();
     let bleu = attn_train::metrics::bleu(&hypotheses, &references);
     assert!(scores.contains(&bleu.to_string()), "{scores}");
+    // All sources have two words.
+    let bands: Vec<&str> = scores.lines().skip_while(|line| !line.contains("sentences")).collect();
+    assert_eq!(bands.len(), 2, "{scores}");
+    assert!(bands[1].trim_start().starts_with("1–5"), "{scores}");
 }
 
 #[test]
 fn attention_is_drawn() {
     let desk = Desk::with_run();
-    desk.call("--model @run --attention @a.svg ab_1").done();
+    desk.call("--model @run --picture @a.svg ab_1").done();
     let picture = desk.read("a.svg");
     assert!(picture.contains("<svg") && picture.trim_end().ends_with("</svg>"));
 }

@@ -2,25 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use attn_train::batch::Overlong;
+use attn_train::batch::{Overlong, PairBatch};
 use attn_train::data::Pair;
 use attn_train::tokenizer::TokenizerKind;
-use attn_train::{Outcome, Progress, StopReason, StopSignal};
+use attn_train::{Objective, Outcome, Progress, SequenceLoss, StopReason, StopSignal};
 
-use crate::dates::Split;
+use crate::dates::{self, Split};
 use crate::translate::args::{Args, TokenizerName};
-use crate::translate::corpus::{Corpus, date_pairs};
+use crate::translate::corpus::{Corpus, date_pair};
 use crate::translate::{
-    Console, Ending, Error, RunDir, RunDirError, Settings, Training, Translator, defaults, picture,
-    report,
+    Alignments, Architecture, Console, Ending, Error, Program, RunDir, RunDirError, Settings,
+    Training, Translation, Translator, defaults, picture, report,
 };
 
-/// Where the built-in task is kept, unless told.
-const DATES_OUT: &str = "runs/dates";
 /// Pairs of the built-in task: training hardly ever sees one twice.
 const DATES: (usize, usize) = (100_000, 1000);
 /// Held-out dates that the built-in task ends with.
 const TEST_DATES: usize = 1000;
+/// Dates of these whose attention is measured.
+const YEARS: usize = 200;
 /// Outputs that are shown.
 const SAMPLES: usize = 10;
 
@@ -29,48 +29,60 @@ const SAMPLES: usize = 10;
 /// # Errors
 ///
 /// Fails if anything given is wrong, or the training goes wrong.
-pub fn train(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
+pub fn train<C: Architecture>(
+    program: &Program<C>,
+    args: &Args,
+    console: &mut Console,
+    stop: StopSignal,
+) -> Result<Ending, Error>
+where
+    SequenceLoss: Objective<C::Model, PairBatch>,
+{
     let device = args.device.open()?;
     let mut training = match (&args.training.out, args.training.resume) {
-        (Some(out), true) => Training::resume(RunDir::open(out)?)?,
+        (Some(out), true) => Training::<C>::resume(RunDir::open(out)?)?,
         (Some(out), false) => {
             RunDir::check_free(out)?; // before the work
-            begin(args, || RunDir::create(out))?
+            begin(program, args, || RunDir::create(out))?
         }
-        (None, _) => begin(args, || RunDir::create_numbered(Path::new(DATES_OUT)))?,
+        (None, _) => {
+            begin(program, args, || RunDir::create_numbered(Path::new(program.dates_out)))?
+        }
     };
     console.say(&training.summary(&device));
     let progress = if args.quiet { Progress::Hidden } else { Progress::Auto };
     let outcome = training.fit(&device, stop, progress, args.training.max_minutes)?;
-    console.say(&ending(&outcome, training.run.path()));
+    console.say(&ending(&outcome, program.name, training.run.path()));
     if outcome.reason == StopReason::Interrupted {
         return Ok(Ending::Interrupted);
     }
-    let translator = Translator::load(&training.run, &device)?;
+    let translator = Translator::<C>::load(&training.run, &device)?;
     match &training.corpus {
         Corpus::Dates { seed, .. } => report_dates(&translator, &training.run, *seed, console)?,
         files => report_text(&translator, files, &training.texts.valid, args, console)?,
     }
     console.say(&format!(
-        "translate with: cargo run --release --example translate -- --model {} \"...\"",
+        "translate with: cargo run --release --example {} -- --model {} \"...\"",
+        program.name,
         training.run.path().display()
     ));
     Ok(Ending::Done)
 }
 
-fn begin(
+fn begin<C: Architecture>(
+    program: &Program<C>,
     args: &Args,
     folder: impl FnOnce() -> Result<RunDir, RunDirError>,
-) -> Result<Training, Error> {
-    let settings = settings(args)?;
+) -> Result<Training<C>, Error> {
+    let settings = settings(program, args)?;
     let corpus = corpus(args, settings.training.seed)?;
     Training::begin(settings, corpus, || Ok(folder()?))
 }
 
 /// The defaults, changed by the config file, changed by the command line.
-fn settings(args: &Args) -> Result<Settings, Error> {
+fn settings<C: Architecture>(program: &Program<C>, args: &Args) -> Result<Settings<C>, Error> {
     let built_in = args.data.train.is_none() && args.data.source.is_none();
-    let mut settings = if built_in { defaults::dates() } else { defaults::text() };
+    let mut settings = if built_in { program.dates.clone() } else { program.text.clone() };
     if let Some(path) = &args.training.config {
         settings = settings.overlaid_with(path)?;
     }
@@ -123,7 +135,7 @@ fn tokenizer(args: &Args, preset: TokenizerKind) -> TokenizerKind {
     }
 }
 
-fn ending(outcome: &Outcome, folder: &Path) -> String {
+fn ending(outcome: &Outcome, program: &str, folder: &Path) -> String {
     let reason = match outcome.reason {
         StopReason::MaxSteps | StopReason::MaxEpochs => "trained to the end",
         StopReason::NoImprovement => "the validation loss improves no more",
@@ -136,26 +148,31 @@ fn ending(outcome: &Outcome, folder: &Path) -> String {
     }
     if matches!(outcome.reason, StopReason::TimeLimit | StopReason::Interrupted) {
         text += &format!(
-            "\ngo on with: cargo run --release --example translate -- --resume --out {}",
+            "\ngo on with: cargo run --release --example {program} -- --resume --out {}",
             folder.display()
         );
     }
     text
 }
 
-fn report_dates(
-    translator: &Translator,
+fn report_dates<C: Architecture>(
+    translator: &Translator<C>,
     run: &RunDir,
     seed: u64,
     console: &mut Console,
 ) -> Result<(), Error> {
-    let pairs = date_pairs(Split::Test, TEST_DATES, seed);
+    let dates = dates::samples(Split::Test, TEST_DATES, seed);
+    let pairs: Vec<Pair> = dates.iter().map(date_pair).collect();
     let file = Path::new("the built-in dates");
     let outputs = translator.translate_sources(&pairs, file, &translator.beam())?;
     let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
     console.print(&report::exact_match(&texts, &pairs))?;
     console.print(&report::samples(&texts[..SAMPLES], &pairs[..SAMPLES]))?;
 
+    let Some(attention) = attention_to_years(translator, &dates[..YEARS], &outputs)? else {
+        return Ok(()); // nothing to draw
+    };
+    console.print(&attention)?;
     // The longest of the samples shows most.
     let shown = pairs.iter().zip(&outputs).take(SAMPLES);
     if let Some((pair, output)) = shown.max_by_key(|(pair, _)| pair.source.chars().count()) {
@@ -167,8 +184,49 @@ fn report_dates(
     Ok(())
 }
 
-fn report_text(
-    translator: &Translator,
+/// How much of the weight of a year's four digits is on the year, in the way of looking that has most
+/// there; `None` for a model that does not look.
+fn attention_to_years<C: Architecture>(
+    translator: &Translator<C>,
+    dates: &[dates::Sample],
+    outputs: &[Translation],
+) -> Result<Option<String>, Error> {
+    let (mut names, mut sums) = (Vec::new(), Vec::new());
+    let mut by_chance = 0.0;
+    for (sample, output) in dates.iter().zip(outputs) {
+        // A token is a character, unless --config says otherwise.
+        let source = translator.encode(&sample.text, || "the built-in dates".to_owned())?;
+        let Some(Alignments { names: ways, weights }) =
+            translator.alignments(&source, &output.tokens)
+        else {
+            return Ok(None);
+        };
+        let year = sample.format.year(sample.date);
+        by_chance += year.len() as f64 / source.len() as f64;
+        let rows = weights.len() / source.len() / ways.len();
+        sums.resize(ways.len(), 0.0);
+        for (sum, way) in sums.iter_mut().zip(weights.chunks(rows * source.len())) {
+            let on_year = way
+                .chunks(source.len())
+                .take(4)
+                .map(|row| row.get(year.clone()).unwrap_or_default().iter().sum::<f32>());
+            *sum += f64::from(on_year.sum::<f32>()) / 4.0;
+        }
+        names = ways;
+    }
+    let percent = |sum: f64| 100.0 * sum / dates.len() as f64;
+    let best = sums.iter().zip(&names).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    Ok(best.map(|(&sum, name)| {
+        format!(
+            "attention of the year's digits to the year, {name}: {:.1} % ({:.1} % by chance)\n",
+            percent(sum),
+            percent(by_chance)
+        )
+    }))
+}
+
+fn report_text<C: Architecture>(
+    translator: &Translator<C>,
     corpus: &Corpus,
     valid: &[Pair],
     args: &Args,

@@ -8,7 +8,9 @@ use attn_generate::BeamConfig;
 use attn_train::data::{read_pairs, write_atomically};
 
 use crate::translate::args::Args;
-use crate::translate::{Console, Error, RunDir, Translation, Translator, picture, report};
+use crate::translate::{
+    Architecture, Console, Error, RunDir, Translation, Translator, picture, report,
+};
 
 /// Lines that are translated together.
 const WINDOW: usize = 256;
@@ -18,13 +20,17 @@ const WINDOW: usize = 256;
 /// # Errors
 ///
 /// Fails if anything given is wrong.
-pub fn translate(args: &Args, run: &Path, console: &mut Console) -> Result<(), Error> {
+pub fn translate<C: Architecture>(
+    args: &Args,
+    run: &Path,
+    console: &mut Console,
+) -> Result<(), Error> {
     let device = args.device.open()?;
     let options = &args.translating;
-    for path in [&options.attention, &options.hypotheses].into_iter().flatten() {
+    for path in [&options.picture, &options.hypotheses].into_iter().flatten() {
         check_folder(path)?;
     }
-    let mut translator = Translator::load(&RunDir::open(run)?, &device)?;
+    let mut translator = Translator::<C>::load(&RunDir::open(run)?, &device)?;
     if args.data.truncate {
         translator = translator.truncating();
     }
@@ -34,7 +40,7 @@ pub fn translate(args: &Args, run: &Path, console: &mut Console) -> Result<(), E
     if let Some(file) = &options.test {
         return test(&translator, file, options.hypotheses.as_deref(), &beam, console);
     }
-    let mut session = Session { translator, beam, picture: options.attention.clone() };
+    let mut session = Session { translator, beam, picture: options.picture.clone() };
     if args.text.is_empty() {
         if console.interactive {
             console.say("a sentence a line; Ctrl-D ends");
@@ -58,8 +64,8 @@ fn check_folder(path: &Path) -> Result<(), Error> {
 }
 
 /// Translates the sources of a file of pairs and scores the translations against its targets.
-fn test(
-    translator: &Translator,
+fn test<C: Architecture>(
+    translator: &Translator<C>,
     file: &Path,
     hypotheses: Option<&Path>,
     beam: &BeamConfig,
@@ -73,18 +79,19 @@ fn test(
         let text: String = texts.iter().map(|text| format!("{text}\n")).collect();
         write_atomically(path, text.as_bytes()).map_err(Error::writing(path))?;
     }
-    console.print(&report::scores(&texts, &pairs))
+    console.print(&report::scores(&texts, &pairs))?;
+    console.print(&report::scores_by_length(&texts, &pairs))
 }
 
 /// Sentences, however they come.
-struct Session {
-    translator: Translator,
+struct Session<C: Architecture> {
+    translator: Translator<C>,
     beam: BeamConfig,
     /// What is still to be drawn, for the first sentence.
     picture: Option<PathBuf>,
 }
 
-impl Session {
+impl<C: Architecture> Session<C> {
     /// Translates the lines of the input, as many together as makes sense.
     fn lines(&mut self, console: &mut Console) -> Result<(), Error> {
         let window = if console.interactive { 1 } else { WINDOW };
