@@ -3,6 +3,7 @@
 mod align;
 pub mod alignment;
 mod attend;
+pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod coverage;

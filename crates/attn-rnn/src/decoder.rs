@@ -1,14 +1,18 @@
 //! A recurrent decoder that attends.
 
 use crate::config::{ConfigError, check_nonzero, check_probability};
+use crate::copying::{CopyConfig, Copying};
 use crate::encoder::Annotations;
 use crate::flow::{Flow, FlowConfig, Looked, Widths, look};
 use crate::linear;
 use crate::recurrent::{Recurrent, RecurrentConfig, RecurrentDropout, State, index};
 use attn_core::alignment::{Draw, Past};
+use attn_core::coverage::coverage_loss;
+use attn_core::pointer::{Source, mixture};
 use attn_core::{Dropout, DropoutConfig, Mask, mechanism};
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +30,15 @@ pub struct DecoderConfig {
     /// Probability to drop a feature of an embedding, and of what the output layer reads.
     #[serde(default)]
     pub dropout: f64,
+    /// Whether and how words of the source are copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyConfig>,
 }
 
 impl DecoderConfig {
-    /// A decoder of so many tokens by such layers, without dropout.
+    /// A decoder of so many tokens by such layers, without dropout, which copies nothing.
     pub fn new(vocab: usize, recurrent: RecurrentConfig, flow: FlowConfig) -> Self {
-        Self { vocab, recurrent, flow, dropout: 0.0 }
+        Self { vocab, recurrent, flow, dropout: 0.0, copy: None }
     }
 
     fn widths(&self, annotation: usize) -> Widths {
@@ -46,6 +53,12 @@ impl DecoderConfig {
         if self.recurrent.bidirectional {
             return Err(ConfigError::BothDirections);
         }
+        if let Some(copy) = &self.copy {
+            copy.validate(self.vocab)?;
+            if self.flow == FlowConfig::Plain {
+                return Err(ConfigError::NothingToCopy);
+            }
+        }
         self.flow.validate(self.widths(d_annotation))
     }
 
@@ -59,6 +72,7 @@ impl DecoderConfig {
             recurrent: layers.init(device),
             flow: self.flow.init(widths, device),
             head: linear::new([self.flow.d_features(widths), self.vocab], true, device),
+            copy: self.copy.as_ref().map(|copy| copy.init(widths, device)),
         }
     }
 }
@@ -76,6 +90,8 @@ pub struct Decoder {
     pub flow: Option<Flow>,
     /// Output layer, into the vocabulary.
     pub head: Linear,
+    /// Decides between that and copying; `None`: nothing is copied.
+    pub copy: Option<Copying>,
 }
 
 /// What a decoder looks at, prepared once per sentence.
@@ -84,6 +100,8 @@ pub struct Memory {
     /// `None`: nothing is looked at.
     attention: Option<mechanism::Memory>,
     mask: Mask,
+    /// The words that may be copied, where some are.
+    words: Option<Source>,
     /// Where the decoder starts.
     states: Vec<State>,
 }
@@ -92,6 +110,11 @@ impl Memory {
     /// Number of sentences.
     pub fn rows(&self) -> usize {
         self.states[0].rows()
+    }
+
+    /// The words that may be copied, of a model that copies.
+    pub fn words(&self) -> Option<&Source> {
+        self.words.as_ref()
     }
 
     /// The memory of a batch whose row `r` was row `rows[r]`.
@@ -103,6 +126,7 @@ impl Memory {
         Self {
             attention: self.attention.map(|memory| memory.select_rows(&index)),
             mask: self.mask.select_rows(rows),
+            words: self.words.map(|words| words.select_rows(&index)),
             states: select_states(self.states, &index),
         }
     }
@@ -157,12 +181,73 @@ fn select_states(states: Vec<State>, index: &Tensor<1, Int>) -> Vec<State> {
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// Of each target token's successor, `[b, t, vocab]`.
+    ///
+    /// Where words are copied, logarithms of probabilities `[b, t, extended]`: as logits, their own
+    /// log-softmax, so that cross-entropy over them is the negative log-likelihood of the mixture.
+    /// Where the weights of an alignment sum to less or more than 1, as those of local-p do, so do the
+    /// probabilities, and it is the log-softmax that is a distribution.
     pub logits: Tensor<3>,
     /// Weights of the source steps at each target step, `[b, t, s]`, before dropout; none where
     /// nothing is looked at.
     pub weights: Option<Tensor<3>>,
     /// The draws, where weights were drawn, of one head and `t` queries.
     pub draw: Option<Draw>,
+    /// `p_gen`, the probability to generate and not to copy, `[b, t]`, where words are copied.
+    pub generate: Option<Tensor<2>>,
+    /// What had been looked at before the first of these steps.
+    pub past: Past,
+}
+
+impl Decoded {
+    /// Coverage loss of each target step, See et al. (2017), equation 12: `Σ_j min(a_j, c_j)`, what it
+    /// looks at that steps before it looked at, also those of earlier chunks. None where nothing is
+    /// looked at.
+    ///
+    /// # Shapes
+    /// - result: `[b, t]`
+    ///
+    /// # Examples
+    /// Equation 13, with `λ = 1` as in the paper, over the real target steps:
+    ///
+    /// ```
+    /// use attn_core::mechanism::AttentionConfig;
+    /// use attn_core::score::{CoverageConfig, ScoreConfig};
+    /// use attn_rnn::{
+    ///     BahdanauConfig, CopyConfig, DecoderConfig, EncoderConfig, FlowConfig, RecurrentConfig,
+    ///     Seq2SeqConfig,
+    /// };
+    /// use burn::tensor::{Device, Int, Tensor};
+    ///
+    /// let device = Device::default().autodiff();
+    /// // One vocabulary of 90 tokens. The score sees what was covered, the output layer may copy.
+    /// let score = ScoreConfig::Coverage(CoverageConfig::new(24, 16, 20));
+    /// let flow = BahdanauConfig::new(AttentionConfig::new().with_score(score), 12);
+    /// let writer = RecurrentConfig::lstm(8, 24);
+    /// let model = Seq2SeqConfig::new(
+    ///     EncoderConfig::new(90, RecurrentConfig::lstm(8, 16)),
+    ///     DecoderConfig {
+    ///         copy: Some(CopyConfig::new()),
+    ///         ..DecoderConfig::new(90, writer, FlowConfig::Bahdanau(flow))
+    ///     },
+    /// )
+    /// .init(&device);
+    ///
+    /// let source = Tensor::<2, Int>::from_data([[5, 7, 2, 9, 4], [8, 3, 6, 0, 0]], &device);
+    /// let given = Tensor::<2, Int>::from_data([[1, 11, 12], [1, 21, 0]], &device);
+    /// let wanted = Tensor::<2, Int>::from_data([[11, 12, 2], [21, 2, 0]], &device);
+    /// let real = Tensor::<2>::from_data([[1, 1, 1], [1, 1, 0]], &device);
+    ///
+    /// let decoded = model.decode(source, &[5, 3], given);
+    /// let repeated = decoded.coverage_loss().unwrap(); // [b, t]
+    /// let log_probs = decoded.logits.gather(2, wanted.unsqueeze_dim(2)).squeeze_dim::<2>(2); // [b, t]
+    /// let loss = ((repeated * 1.0 - log_probs) * real.clone()).sum() / real.sum();
+    /// let gradients = loss.backward();
+    /// # assert!(model.encoder.embedding.weight.val().grad(&gradients).is_some());
+    /// ```
+    pub fn coverage_loss(&self) -> Option<Tensor<2>> {
+        let weights = self.weights.clone()?.unsqueeze_dim::<4>(1); // [b, 1, t, s]
+        Some(coverage_loss(weights, &self.past).squeeze_dim(1))
+    }
 }
 
 /// What the output layer reads, before it becomes [`Decoded`].
@@ -174,11 +259,18 @@ pub struct Hidden {
     pub weights: Option<Tensor<3>>,
     /// As [`Decoded::draw`].
     pub draw: Option<Draw>,
+    /// The logit of [`Decoded::generate`].
+    pub gate: Option<Tensor<2>>,
 }
 
 impl Decoder {
     /// What this decoder looks at and where it starts; `None`: at zeros.
-    pub(crate) fn remember(&self, annotations: Annotations, start: Option<Vec<State>>) -> Memory {
+    pub(crate) fn remember(
+        &self,
+        annotations: Annotations,
+        start: Option<Vec<State>>,
+        words: Option<Source>,
+    ) -> Memory {
         let Annotations { values, lengths, .. } = annotations;
         let (b, device, dtype) = (values.dims()[0], values.device(), values.dtype());
         let values = values.unsqueeze_dim::<4>(1); // [b, 1, s, d_annotation]
@@ -186,9 +278,15 @@ impl Decoder {
         Memory {
             attention: self.flow.as_ref().map(remember),
             mask: Mask::padding(lengths),
+            words,
             states: start
                 .unwrap_or_else(|| self.recurrent.start(b, &device, FloatDType::from(dtype))),
         }
+    }
+
+    /// Number of tokens.
+    pub(crate) fn vocab(&self) -> usize {
+        self.embedding.weight.dims()[0]
     }
 
     /// Before the first target token.
@@ -209,7 +307,7 @@ impl Decoder {
     /// that follow those that `state` has seen, and it moves on behind them.
     ///
     /// # Shapes
-    /// - `target`: `[b, t]`
+    /// - `target`: `[b, t]`, ids of the vocabulary, or where words are copied, of the extended one
     ///
     /// # Panics
     /// If the batches of `target`, `memory` and `state` differ, or there is no target step.
@@ -219,8 +317,17 @@ impl Decoder {
         memory: &Memory,
         state: &mut DecoderState,
     ) -> Decoded {
-        let Hidden { features, weights, draw } = self.hidden(target, memory, state);
-        Decoded { logits: linear::apply(&self.head, features), weights, draw }
+        let past = state.past.clone();
+        let Hidden { features, weights, draw, gate } = self.hidden(target, memory, state);
+        let logits = linear::apply(&self.head, features); // [b, t, vocab]
+        let logits = match (&gate, &weights, &memory.words) {
+            (Some(gate), Some(weights), Some(words)) => {
+                mixture(gate.clone(), logits, weights.clone(), words) // [b, t, extended]
+            }
+            _ => logits,
+        };
+        let generate = gate.map(|gate| log_sigmoid(gate).exp());
+        Decoded { logits, weights, draw, generate, past }
     }
 
     /// [`decode`](Self::decode) up to the output layer.
@@ -240,8 +347,13 @@ impl Decoder {
             [memory.rows(), state.states[0].rows()],
             "rows of target, memory, state"
         );
+        let target = match &self.copy {
+            None => target,
+            Some(copy) => copy.readable(target, self.vocab()),
+        };
         let embedded = self.dropout.forward(self.embedding.forward(target)); // [b, t, e]
-        let (features, looked) = match (&self.flow, &memory.attention) {
+        let input = embedded.clone();
+        let (features, hidden, looked) = match (&self.flow, &memory.attention) {
             (Some(Flow::Bahdanau(_)), Some(_)) => self.step_by_step(embedded, memory, state),
             (Some(Flow::Luong(flow)), Some(_)) if flow.feeds_input() => {
                 self.step_by_step(embedded, memory, state)
@@ -250,13 +362,20 @@ impl Decoder {
                 let hidden = self.all_states(embedded, state); // [b, t, d_hidden]
                 let source = (attention, &memory.mask);
                 let looked = look(&flow.attention, hidden.clone(), source, &mut state.past);
-                (flow.features(looked.context.clone(), hidden), Some(looked))
+                let features = flow.features(looked.context.clone(), hidden.clone());
+                (features, Some(hidden), Some(looked))
             }
-            _ => (self.all_states(embedded, state), None),
+            _ => (self.all_states(embedded, state), None, None),
         };
         state.steps += t;
+        let gate = match (&self.copy, hidden, &looked) {
+            (Some(copy), Some(hidden), Some(looked)) => {
+                Some(copy.pointer.gate(looked.context.clone(), hidden, input))
+            }
+            _ => None,
+        };
         let (weights, draw) = looked.map(|looked| (looked.weights, looked.draw)).unzip();
-        Hidden { features: self.dropout.forward(features), weights, draw: draw.flatten() }
+        Hidden { features: self.dropout.forward(features), weights, draw: draw.flatten(), gate }
     }
 
     /// The states of the last layer at all steps, which do not depend on what is looked at.
@@ -268,13 +387,14 @@ impl Decoder {
         output.outputs
     }
 
-    /// Features and what was looked at, where a step waits for the one before.
+    /// Features, states and what was looked at, where a step waits for the one before. The states are
+    /// there where something needs them.
     fn step_by_step(
         &self,
         embedded: Tensor<3>,
         memory: &Memory,
         state: &mut DecoderState,
-    ) -> (Tensor<3>, Option<Looked>) {
+    ) -> (Tensor<3>, Option<Tensor<3>>, Option<Looked>) {
         let (Some(flow), Some(attention)) = (&self.flow, &memory.attention) else {
             unreachable!("a flow that waits has an attention")
         };
@@ -300,6 +420,7 @@ impl Decoder {
                     let looked = look(&flow.attention, query.clone(), source, &mut state.past);
                     let attentional = flow.features(looked.context.clone(), query); // [b, 1, d]
                     state.fed = Some(attentional.clone().squeeze_dim(1));
+                    hidden.push(top(&state.states));
                     features.push(attentional);
                     looked
                 }
@@ -309,11 +430,15 @@ impl Decoder {
             draws.push(looked.draw);
         }
         let context = Tensor::cat(contexts, 1);
-        let features = match flow {
+        let (features, hidden) = match flow {
             Flow::Bahdanau(flow) => {
-                flow.features(Tensor::cat(hidden, 1), embedded, context.clone())
+                let hidden = Tensor::cat(hidden, 1);
+                (flow.features(hidden.clone(), embedded, context.clone()), Some(hidden))
             }
-            Flow::Luong(_) => Tensor::cat(features, 1),
+            Flow::Luong(_) => {
+                let hidden = self.copy.is_some().then(|| Tensor::cat(hidden, 1));
+                (Tensor::cat(features, 1), hidden)
+            }
         };
         let draws: Option<Vec<Draw>> = draws.into_iter().collect();
         let draw = draws.map(|draws| {
@@ -321,7 +446,7 @@ impl Decoder {
                 draws.into_iter().map(|draw| (draw.log_prob, draw.entropy)).unzip();
             Draw { log_prob: Tensor::cat(log_prob, 2), entropy: Tensor::cat(entropy, 2) }
         });
-        (features, Some(Looked { context, weights: Tensor::cat(weights, 1), draw }))
+        (features, hidden, Some(Looked { context, weights: Tensor::cat(weights, 1), draw }))
     }
 
     fn move_on(&self, input: Tensor<2>, state: &mut DecoderState) {

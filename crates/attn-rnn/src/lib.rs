@@ -3,6 +3,7 @@
 mod bridge;
 mod classifier;
 pub mod config;
+mod copying;
 mod decoder;
 mod encoder;
 mod flow;
@@ -13,6 +14,7 @@ mod seq2seq;
 pub use bridge::{Bridge, BridgeKind, DenseBridge};
 pub use classifier::{Classified, Classifier, ClassifierConfig, PoolingConfig};
 pub use config::{ConfigError, ConfigFileError};
+pub use copying::{CopyConfig, Copying};
 pub use decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 pub use encoder::{Annotations, Encoder, EncoderConfig};
 pub use flow::{Bahdanau, BahdanauConfig, Flow, FlowConfig, Luong, LuongConfig};

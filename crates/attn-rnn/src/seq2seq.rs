@@ -4,6 +4,7 @@ use crate::bridge::{Bridge, BridgeKind};
 use crate::config::{self, ConfigError, ConfigFileError, check_version, expect_valid};
 use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 use crate::encoder::{Encoder, EncoderConfig};
+use attn_core::pointer::{IMPOSSIBLE, Source};
 use attn_generate::{Start, StepDecoder};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -92,10 +93,10 @@ impl Seq2Seq {
     /// # Shapes
     /// - `source`: `[b, s]`, of which `lengths` say how many steps are real
     /// - `target`: `[b, t]`, what the decoder is given: the start token and all but the last token
-    /// - result: `[b, t, vocab]`
+    /// - result: `[b, t, vocab]`, see [`Decoded::logits`]
     ///
     /// # Panics
-    /// If the shapes or lengths do not fit.
+    /// If the shapes or lengths do not fit, or as [`memory`](Self::memory).
     pub fn forward(
         &self,
         source: Tensor<2, Int>,
@@ -121,7 +122,7 @@ impl Seq2Seq {
     }
 
     /// What the output layer reads: [`forward`](Self::forward) is its product with the
-    /// [`projection`](Self::projection).
+    /// [`projection`](Self::projection), of a model that does not copy.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -144,12 +145,83 @@ impl Seq2Seq {
 
     /// The source as the decoder looks at it, with the keys of attention projected.
     ///
+    /// Of a model that copies, source and target have one vocabulary here, and the source's tokens are
+    /// the words to copy; for others there is [`memory_to_copy`](Self::memory_to_copy).
+    ///
     /// # Panics
-    /// If the lengths do not fit.
+    /// If the lengths do not fit, or a token that might be copied is not in the target's vocabulary.
     pub fn memory(&self, source: Tensor<2, Int>, lengths: &[usize]) -> Memory {
+        let words = self.decoder.copy.as_ref().map(|_| {
+            let vocab = self.decoder.vocab();
+            Source::new(source.clone(), vocab).unwrap_or_else(|error| panic!("{error}"))
+        });
+        self.remember(source, lengths, words)
+    }
+
+    /// [`memory`](Self::memory) of a source whose words to copy are other ids than its tokens: those
+    /// that they have in the target's vocabulary, or behind it those of words that it lacks (See et
+    /// al. 2017, section 2.2).
+    ///
+    /// # Examples
+    /// ```
+    /// use attn_core::mechanism::AttentionConfig;
+    /// use attn_core::pointer::Source;
+    /// use attn_core::score::{GeneralConfig, ScoreConfig};
+    /// use attn_generate::{Limits, greedy};
+    /// use attn_rnn::{
+    ///     CopyConfig, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig, RecurrentConfig,
+    ///     Seq2SeqConfig,
+    /// };
+    /// use burn::tensor::{Device, Int, Tensor};
+    ///
+    /// let device = Device::default();
+    /// let score = ScoreConfig::General(GeneralConfig::new(24, 16));
+    /// let flow = LuongConfig::new(AttentionConfig::new().with_score(score));
+    /// // 60 target tokens, of which 3 is read where a word is none of them.
+    /// let decoder = DecoderConfig {
+    ///     copy: Some(CopyConfig::new().with_unknown(3)),
+    ///     ..DecoderConfig::new(60, RecurrentConfig::gru(8, 24), FlowConfig::Luong(flow))
+    /// };
+    /// let encoder = EncoderConfig::new(90, RecurrentConfig::gru(8, 16));
+    /// let model = Seq2SeqConfig::new(encoder, decoder).init(&device);
+    ///
+    /// // The first sentence has two words that the target's vocabulary lacks, the second one, which
+    /// // is another.
+    /// let source = Tensor::<2, Int>::from_data([[80, 7, 88, 9], [8, 89, 6, 0]], &device);
+    /// let words = Tensor::<2, Int>::from_data([[60, 12, 61, 14], [13, 60, 15, 0]], &device);
+    /// let words = Source::new(words, 62)?;
+    /// let memory = model.memory_to_copy(source, &[4, 3], words);
+    ///
+    /// let target = Tensor::<2, Int>::from_data([[1, 61, 20], [1, 60, 21]], &device);
+    /// let decoded = model.decoder.decode(target, &memory, &mut model.decoder.begin(&memory));
+    /// assert_eq!(decoded.logits.dims(), [2, 3, 62]);
+    /// assert_eq!(decoded.generate.unwrap().dims(), [2, 3]);
+    ///
+    /// // What is generated may hold 60 and 61: of each sentence its own words.
+    /// let found = greedy(&model, model.start(memory, 1), Limits::new(2, 6))?.hypotheses()?;
+    /// assert!(found[1].tokens.iter().all(|&token| token < 61));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the model does not copy, the words are not as many as the source has, the extended vocabulary
+    /// is smaller than the vocabulary, or it is larger and the configuration has no `unknown`.
+    pub fn memory_to_copy(
+        &self,
+        source: Tensor<2, Int>,
+        lengths: &[usize],
+        words: Source,
+    ) -> Memory {
+        let copy = self.decoder.copy.as_ref();
+        let copy = copy.expect("the model does not copy: decoder.copy is not configured");
+        copy.check(&words, source.dims(), self.decoder.vocab());
+        self.remember(source, lengths, Some(words))
+    }
+
+    fn remember(&self, source: Tensor<2, Int>, lengths: &[usize], words: Option<Source>) -> Memory {
         let annotations = self.encoder.forward(source, lengths);
         let start = self.bridge.forward(annotations.states.clone());
-        self.decoder.remember(annotations, start)
+        self.decoder.remember(annotations, start, words)
     }
 
     /// Where generation starts: each target with the token `begin`.
@@ -184,19 +256,23 @@ impl Seq2SeqState {
 impl StepDecoder for Seq2Seq {
     type State = Seq2SeqState;
 
+    /// A word behind the vocabulary that a sentence does not have to copy is forbidden.
+    ///
     /// # Panics
-    /// If there is not one token per row, or a token is not below the target vocabulary.
+    /// If there is not one token per row, or a token is not below the target vocabulary, which words to
+    /// copy may extend.
     fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
-        let weight = self.decoder.embedding.weight.val();
-        let [vocab, _] = weight.dims();
-        if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab) {
-            panic!("token {token} is out of range, the vocabulary has {vocab}");
+        let vocab = self.decoder.vocab();
+        let extended = state.memory.words().map_or(vocab, Source::extended);
+        if let Some(token) = tokens.iter().find(|&&token| token as usize >= extended) {
+            panic!("token {token} is out of range, the vocabulary has {extended}");
         }
         let indices: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
         let data = TensorData::new(indices, [tokens.len(), 1]);
-        let target = Tensor::from_data(data, &weight.device());
+        let target = Tensor::from_data(data, &self.decoder.embedding.weight.device());
         let decoded = self.decoder.decode(target, &state.memory, &mut state.state);
-        (decoded.logits.squeeze_dim(1), state)
+        let logits = decoded.logits.squeeze_dim::<2>(1); // [r, extended]
+        (forbid_impossible(logits, vocab), state)
     }
 
     /// # Panics
@@ -216,4 +292,18 @@ impl StepDecoder for Seq2Seq {
         }
         state
     }
+}
+
+/// Logits whose words behind the vocabulary are −∞ where they have no probability.
+fn forbid_impossible(logits: Tensor<2>, vocab: usize) -> Tensor<2> {
+    let [_, extended] = logits.dims();
+    if extended == vocab {
+        return logits;
+    }
+    let known = logits.clone().slice_dim(1, 0..vocab);
+    let beyond = logits.slice_dim(1, vocab..extended);
+    // In the precision of the logits, in which half precision rounds it.
+    let impossible = beyond.clone().full_like(IMPOSSIBLE);
+    let none = beyond.clone().lower_equal(impossible);
+    Tensor::cat(vec![known, beyond.mask_fill(none, f32::NEG_INFINITY)], 1)
 }

@@ -53,6 +53,11 @@ impl Source {
         Ok(Self { ids, first, extended })
     }
 
+    /// `[batch, keys]`
+    pub fn dims(&self) -> [usize; 2] {
+        self.ids.dims()
+    }
+
     /// Size of the extended vocabulary.
     pub fn extended(&self) -> usize {
         self.extended

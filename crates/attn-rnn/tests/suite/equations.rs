@@ -2,10 +2,11 @@
 
 use crate::support::{assert_close, devices, ids, seeded, values};
 use attn_core::mechanism::{Attention, AttentionConfig};
+use attn_core::pointer::Source;
 use attn_core::score::{AdditiveConfig, AnyScore, GeneralConfig, ScoreConfig};
 use attn_rnn::{
-    BahdanauConfig, Cell, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig, Projection,
-    RecurrentConfig, Seq2Seq, Seq2SeqConfig,
+    BahdanauConfig, Cell, CopyConfig, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig,
+    Projection, RecurrentConfig, Seq2Seq, Seq2SeqConfig,
 };
 use burn::module::Param;
 use burn::nn::Linear;
@@ -101,11 +102,11 @@ fn attend(attention: &Attention, query: &[f64], keys: &[Vec<f64>]) -> (Vec<f64>,
     (weights, context)
 }
 
-fn model(flow: FlowConfig, device: &Device) -> Seq2Seq {
+fn model(flow: FlowConfig, copy: Option<CopyConfig>, device: &Device) -> Seq2Seq {
     let reader = RecurrentConfig { bidirectional: true, ..RecurrentConfig::gru(3, 4) };
     let config = Seq2SeqConfig::new(
         EncoderConfig::new(13, reader),
-        DecoderConfig::new(11, RecurrentConfig::gru(5, 7), flow),
+        DecoderConfig { copy, ..DecoderConfig::new(11, RecurrentConfig::gru(5, 7), flow) },
     );
     seeded(config.init(device), 30)
 }
@@ -116,75 +117,129 @@ const TARGET: [u32; 3] = [1, 9, 4];
 /// f32 against f64 through seven cells, sums of up to 20 terms each.
 const CLOSE: f64 = 1e-5;
 
-#[track_caller]
-fn check(model: &Seq2Seq, device: &Device, reference: impl Fn(&Seq2Seq) -> (Vec<f64>, Vec<f64>)) {
-    let (source, target) = (ids(&[SOURCE.to_vec()], device), ids(&[TARGET.to_vec()], device));
-    let found = model.decode(source, &[4], target);
-    let (logits, weights) = reference(model);
-    assert_close("logits", &values(&found.logits), &logits, CLOSE);
-    assert_close("weights", &values(&found.weights.unwrap()), &weights, CLOSE);
+/// One target step of a reference.
+struct Step {
+    embedded: Vec<f64>,
+    state: Vec<f64>,
+    context: Vec<f64>,
+    weights: Vec<f64>,
+    logits: Vec<f64>,
 }
 
 fn first_state(model: &Seq2Seq, last: &[f64]) -> Vec<f64> {
     linear(&model.bridge.dense[0].hidden, last).iter().map(|x| x.tanh()).collect()
 }
 
-#[test]
-fn bahdanau_is_the_paper() {
-    let score = ScoreConfig::Additive(AdditiveConfig::new(7, 8, 6));
-    let flow = BahdanauConfig::new(AttentionConfig::new().with_score(score), 5);
-    for device in devices() {
-        check(&model(FlowConfig::Bahdanau(flow.clone()), &device), &device, |model| {
-            let Some(Flow::Bahdanau(flow)) = &model.decoder.flow else { panic!() };
-            let (keys, last) = encode(model, &SOURCE, 4);
-            let mut state = first_state(model, &last);
-            let (mut logits, mut all_weights) = (Vec::new(), Vec::new());
-            for token in TARGET {
-                let y = row(&model.decoder.embedding.weight, token);
-                let (weights, context) = attend(&flow.attention, &state, &keys);
-                let input = [y.clone(), context.clone()].concat();
-                state = gru(&model.decoder.recurrent.layers[0].forward, &input, &state);
-                let u = plus(
-                    &plus(&linear(&flow.state, &state), &linear(&flow.embedding, &y)),
-                    &linear(&flow.context, &context),
-                );
-                let deep: Vec<f64> = u.chunks(2).map(|pair| pair[0].max(pair[1])).collect();
-                logits.extend(linear(&model.decoder.head, &deep));
-                all_weights.extend(weights);
-            }
-            (logits, all_weights)
-        });
-    }
+fn bahdanau(model: &Seq2Seq, target: &[u32]) -> Vec<Step> {
+    let Some(Flow::Bahdanau(flow)) = &model.decoder.flow else { panic!() };
+    let (keys, last) = encode(model, &SOURCE, 4);
+    let mut state = first_state(model, &last);
+    let step = |&token: &u32| {
+        let embedded = row(&model.decoder.embedding.weight, token);
+        let (weights, context) = attend(&flow.attention, &state, &keys);
+        let input = [embedded.clone(), context.clone()].concat();
+        state = gru(&model.decoder.recurrent.layers[0].forward, &input, &state);
+        let u = plus(
+            &plus(&linear(&flow.state, &state), &linear(&flow.embedding, &embedded)),
+            &linear(&flow.context, &context),
+        );
+        let deep: Vec<f64> = u.chunks(2).map(|pair| pair[0].max(pair[1])).collect();
+        let logits = linear(&model.decoder.head, &deep);
+        Step { embedded, state: state.clone(), context, weights, logits }
+    };
+    target.iter().map(step).collect()
+}
+
+fn luong(model: &Seq2Seq, target: &[u32]) -> Vec<Step> {
+    let Some(Flow::Luong(flow)) = &model.decoder.flow else { panic!() };
+    let (keys, last) = encode(model, &SOURCE, 4);
+    let mut state = first_state(model, &last);
+    let mut attentional = vec![0.0; 7];
+    let step = |&token: &u32| {
+        let embedded = row(&model.decoder.embedding.weight, token);
+        let mut input = embedded.clone();
+        if flow.feeds_input() {
+            input.extend(&attentional);
+        }
+        state = gru(&model.decoder.recurrent.layers[0].forward, &input, &state);
+        let (weights, context) = attend(&flow.attention, &state, &keys);
+        let joined = [context.clone(), state.clone()].concat();
+        attentional = linear(&flow.combine, &joined).iter().map(|x| x.tanh()).collect();
+        let logits = linear(&model.decoder.head, &attentional);
+        Step { embedded, state: state.clone(), context, weights, logits }
+    };
+    target.iter().map(step).collect()
+}
+
+type Reference = fn(&Seq2Seq, &[u32]) -> Vec<Step>;
+
+fn flows() -> Vec<(FlowConfig, Reference)> {
+    let attention = |score| AttentionConfig::new().with_score(score);
+    let additive = attention(ScoreConfig::Additive(AdditiveConfig::new(7, 8, 6)));
+    let general = LuongConfig::new(attention(ScoreConfig::General(GeneralConfig::new(7, 8))));
+    vec![
+        (FlowConfig::Bahdanau(BahdanauConfig::new(additive, 5)), bahdanau),
+        (FlowConfig::Luong(general.clone()), luong),
+        (FlowConfig::Luong(LuongConfig { input_feeding: true, ..general }), luong),
+    ]
+}
+
+fn all(steps: &[Step], of: impl Fn(&Step) -> &Vec<f64>) -> Vec<f64> {
+    steps.iter().flat_map(|step| of(step).clone()).collect()
 }
 
 #[test]
-fn luong_is_the_paper() {
-    let score = ScoreConfig::General(GeneralConfig::new(7, 8));
+fn both_flows_are_the_papers() {
     for device in devices() {
-        for input_feeding in [false, true] {
-            let attention = AttentionConfig::new().with_score(score.clone());
-            let flow =
-                FlowConfig::Luong(LuongConfig { input_feeding, ..LuongConfig::new(attention) });
-            check(&model(flow, &device), &device, |model| {
-                let Some(Flow::Luong(flow)) = &model.decoder.flow else { panic!() };
-                let (keys, last) = encode(model, &SOURCE, 4);
-                let mut state = first_state(model, &last);
-                let mut attentional = vec![0.0; 7];
-                let (mut logits, mut all_weights) = (Vec::new(), Vec::new());
-                for token in TARGET {
-                    let mut input = row(&model.decoder.embedding.weight, token);
-                    if input_feeding {
-                        input.extend(&attentional);
-                    }
-                    state = gru(&model.decoder.recurrent.layers[0].forward, &input, &state);
-                    let (weights, context) = attend(&flow.attention, &state, &keys);
-                    let joined = [context, state.clone()].concat();
-                    attentional = linear(&flow.combine, &joined).iter().map(|x| x.tanh()).collect();
-                    logits.extend(linear(&model.decoder.head, &attentional));
-                    all_weights.extend(weights);
-                }
-                (logits, all_weights)
-            });
+        for (flow, reference) in flows() {
+            let model = model(flow, None, &device);
+            let source = ids(&[SOURCE.to_vec()], &device);
+            let found = model.decode(source, &[4], ids(&[TARGET.to_vec()], &device));
+            let expected = reference(&model, &TARGET);
+            let logits = all(&expected, |step| &step.logits);
+            assert_close("logits", &values(&found.logits), &logits, CLOSE);
+            let weights = all(&expected, |step| &step.weights);
+            assert_close("weights", &values(&found.weights.unwrap()), &weights, CLOSE);
+        }
+    }
+}
+
+/// See et al. (2017), equations 8 and 9: with a word that is there twice, and two that the vocabulary
+/// of 11 lacks, of which one was said and is read as token 2.
+#[test]
+fn copying_is_the_paper() {
+    const WORDS: [usize; 4] = [12, 9, 12, 11];
+    for device in devices() {
+        for (flow, reference) in flows() {
+            let model = model(flow, Some(CopyConfig::new().with_unknown(2)), &device);
+            let words = ids(&[WORDS.map(|word| word as u32).to_vec()], &device);
+            let source = ids(&[SOURCE.to_vec()], &device);
+            let memory = model.memory_to_copy(source, &[4], Source::new(words, 13).unwrap());
+            let target = ids(&[vec![1, 12, 4]], &device);
+            let decoder = &model.decoder;
+            let found = decoder.decode(target, &memory, &mut decoder.begin(&memory));
+
+            let pointer = &decoder.copy.as_ref().unwrap().pointer;
+            let (mut generate, mut probabilities) = (Vec::new(), Vec::new());
+            for step in reference(&model, &[1, 2, 4]) {
+                let gate = linear(&pointer.context, &step.context)[0]
+                    + linear(&pointer.state, &step.state)[0]
+                    + linear(&pointer.input, &step.embedded)[0];
+                let p = sigmoid(gate);
+                let sum: f64 = step.logits.iter().map(|x| x.exp()).sum();
+                probabilities.extend((0..13).map(|word| {
+                    let known = step.logits.get(word).map_or(0.0, |x| x.exp() / sum);
+                    let of_word = |(&other, weight): (&usize, &f64)| {
+                        if other == word { *weight } else { 0.0 }
+                    };
+                    let copied: f64 = WORDS.iter().zip(&step.weights).map(of_word).sum();
+                    p * known + (1.0 - p) * copied
+                }));
+                generate.push(p);
+            }
+            assert_close("p_gen", &values(&found.generate.unwrap()), &generate, CLOSE);
+            assert_eq!(found.logits.dims(), [1, 3, 13]);
+            assert_close("P(w)", &values(&found.logits.exp()), &probabilities, CLOSE);
         }
     }
 }

@@ -1,103 +1,20 @@
 //! The encoder–decoder under every flow: at once, step by step, padded, and in a search.
 
+use crate::models::{
+    CLOSE, LENGTHS, SOURCE_VOCAB, VOCAB, attentions, config, few_flows, flows, flows_of, model,
+    sources, targets,
+};
 use crate::support::{
-    assert_close, check_weight_gradients, devices, ids, random_ids, rng, seeded, values, weights_of,
+    assert_close, check_weight_gradients, devices, ids, seeded, values, weights_of,
 };
-use attn_core::alignment::{
-    AlignmentConfig, EntmaxConfig, HardConfig, LocalMonotonicConfig, LocalPredictiveConfig,
-    MonotonicConfig, SparsemaxConfig,
-};
+use attn_core::alignment::{AlignmentConfig, HardConfig};
 use attn_core::mechanism::AttentionConfig;
-use attn_core::score::{
-    AdditiveConfig, ConcatConfig, CoverageConfig, DotConfig, GeneralConfig, LocationAwareConfig,
-    LocationConfig, ScoreConfig,
-};
+use attn_core::score::{DotConfig, ScoreConfig};
 use attn_generate::{BeamConfig, Limits, SamplerConfig, StepDecoder, beam_search, greedy, sample};
-use attn_rnn::{
-    BahdanauConfig, BridgeKind, CellKind, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig,
-    RecurrentConfig, Seq2Seq, Seq2SeqConfig,
-};
+use attn_rnn::{BridgeKind, CellKind, FlowConfig, Seq2Seq};
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
-
-const SOURCE_VOCAB: u32 = 13;
-const VOCAB: u32 = 11;
-const D_HIDDEN: usize = 8;
-/// Both directions of states of 4, so that a dot product is a choice too.
-const D_ANNOTATION: usize = 8;
-
-fn attentions() -> Vec<AttentionConfig> {
-    let general = || ScoreConfig::General(GeneralConfig::new(D_HIDDEN, D_ANNOTATION));
-    let scores = [
-        ScoreConfig::Dot(DotConfig::new()),
-        general(),
-        ScoreConfig::Additive(AdditiveConfig::new(D_HIDDEN, D_ANNOTATION, 5)),
-        ScoreConfig::Concat(ConcatConfig::new(D_HIDDEN, D_ANNOTATION, 5)),
-        ScoreConfig::Location(LocationConfig::new(D_HIDDEN, 9)),
-        ScoreConfig::LocationAware(LocationAwareConfig::new(D_HIDDEN, D_ANNOTATION, 5, 2, 3)),
-        ScoreConfig::Coverage(CoverageConfig::new(D_HIDDEN, D_ANNOTATION, 5)),
-    ];
-    let alignments = [
-        AlignmentConfig::LocalMonotonic(LocalMonotonicConfig::new(1)),
-        AlignmentConfig::LocalPredictive(LocalPredictiveConfig::new(2, D_HIDDEN, 5)),
-        AlignmentConfig::Monotonic(MonotonicConfig::new()),
-        AlignmentConfig::Sparsemax(SparsemaxConfig::new()),
-        AlignmentConfig::Entmax(EntmaxConfig::new()),
-    ];
-    let scores = scores.map(|score| AttentionConfig::new().with_score(score));
-    let alignments = alignments
-        .map(|alignment| AttentionConfig::new().with_score(general()).with_alignment(alignment));
-    scores.into_iter().chain(alignments).collect()
-}
-
-fn flows_of(attention: &AttentionConfig) -> [FlowConfig; 3] {
-    let luong = LuongConfig::new(attention.clone());
-    [
-        FlowConfig::Bahdanau(BahdanauConfig::new(attention.clone(), 6)),
-        FlowConfig::Luong(luong.clone()),
-        FlowConfig::Luong(LuongConfig { input_feeding: true, ..luong }),
-    ]
-}
-
-fn flows() -> Vec<FlowConfig> {
-    let mut flows: Vec<_> = attentions().iter().flat_map(flows_of).collect();
-    flows.push(FlowConfig::Plain);
-    flows
-}
-
-/// One flow of each kind.
-fn few_flows() -> Vec<FlowConfig> {
-    let mut flows = flows_of(&attentions()[2]).to_vec();
-    flows.push(FlowConfig::Plain);
-    flows
-}
-
-fn config(flow: FlowConfig, cell: CellKind, bridge: BridgeKind) -> Seq2SeqConfig {
-    let reader = RecurrentConfig {
-        layers: 2,
-        bidirectional: true,
-        ..RecurrentConfig::new(cell, 3, D_ANNOTATION / 2)
-    };
-    let writer = RecurrentConfig { layers: 2, ..RecurrentConfig::new(cell, 5, D_HIDDEN) };
-    let decoder = DecoderConfig::new(VOCAB as usize, writer, flow);
-    let encoder = EncoderConfig::new(SOURCE_VOCAB as usize, reader);
-    Seq2SeqConfig { bridge, ..Seq2SeqConfig::new(encoder, decoder) }
-}
-
-fn model(flow: FlowConfig, device: &Device) -> Seq2Seq {
-    seeded(config(flow, CellKind::Lstm, BridgeKind::Dense).init(device), 20)
-}
-
-const LENGTHS: [usize; 3] = [4, 7, 1];
-
-fn sources() -> Vec<Vec<u32>> {
-    random_ids(&mut rng(21), [3, 7], SOURCE_VOCAB)
-}
-
-fn targets() -> Vec<Vec<u32>> {
-    random_ids(&mut rng(22), [3, 5], VOCAB)
-}
 
 fn one_by_one(model: &Seq2Seq, source: Tensor<2, Int>, target: &[Vec<u32>]) -> Vec<Vec<f64>> {
     let mut state = model.state(model.memory(source, &LENGTHS));
@@ -113,10 +30,6 @@ fn one_by_one(model: &Seq2Seq, source: Tensor<2, Int>, target: &[Vec<u32>]) -> V
     assert_eq!(state.decoder().len(), target[0].len());
     all
 }
-
-/// The same products in another number of rows: what f32 loses in a dozen of them one after the
-/// other, each with sums of up to 16 terms of order one.
-const CLOSE: f64 = 1e-5;
 
 /// For every score and alignment: token by token is at once, and so are chunks.
 #[test]
@@ -289,35 +202,48 @@ fn steps_follow_each_row_of_a_search() {
     }
 }
 
-/// A beam as wide as there are sequences against all of them.
+/// A beam as wide as there are sequences ranks all of them as their probabilities by teacher forcing
+/// do, for each sentence of a padded batch.
 #[test]
 fn a_beam_finds_what_brute_force_finds() {
-    let (end, max_len, vocab) = (0, 3, 4);
+    let (begin, end, max_len, vocab) = (1, 0, 3, 4);
+    // All that end: the end alone, behind one token, behind two.
+    let others = 1..vocab;
+    let mut all = vec![vec![end]];
+    all.extend(others.clone().map(|a| vec![a, end]));
+    all.extend(others.clone().flat_map(|a| others.clone().map(move |b| vec![a, b, end])));
+    let mut flows = few_flows();
+    flows.push(flows_of(&attentions()[6])[0].clone()); // a score that looks back
     for device in devices() {
-        for flow in few_flows() {
-            let mut config = config(flow, CellKind::Gru, BridgeKind::Dense);
+        for flow in &flows {
+            let mut config = config(flow.clone(), CellKind::Gru, BridgeKind::Dense);
             config.decoder.vocab = vocab as usize;
             let model = seeded(config.init(&device), 24);
-            let source = ids(&sources()[..1], &device);
-            let log_probs = |tokens: &[u32]| -> f64 {
-                // The start token is 1.
-                let given = [&[1], &tokens[..tokens.len() - 1]].concat();
-                let logits = model.forward(source.clone(), &[4], ids(&[given], &device));
+            let source = sources();
+            let log_prob = |row: usize, tokens: &[u32]| -> f64 {
+                let given = [&[begin], &tokens[..tokens.len() - 1]].concat();
+                let alone = ids(&[source[row][..LENGTHS[row]].to_vec()], &device);
+                let logits = model.forward(alone, &[LENGTHS[row]], ids(&[given], &device));
                 let all = values(&log_softmax(logits, 2));
                 tokens.iter().enumerate().map(|(n, &t)| all[n * vocab as usize + t as usize]).sum()
             };
             let limits = Limits { end: Some(end), min_len: 0, max_len };
-            let beam = BeamConfig { beams: 64, length_penalty: 0.0, ..BeamConfig::new(limits) };
-            // All that end: the end alone, behind one token, behind two.
-            let others = 1..vocab;
-            let mut all = vec![vec![end]];
-            all.extend(others.clone().map(|a| vec![a, end]));
-            all.extend(others.clone().flat_map(|a| others.clone().map(move |b| vec![a, b, end])));
-            let best = all.iter().max_by(|a, b| log_probs(a).total_cmp(&log_probs(b))).unwrap();
-            let memory = model.memory(source.clone(), &[4]);
-            let found = beam_search(&model, model.start(memory, 1), &beam).unwrap();
-            assert_eq!(found[0][0].tokens, best[..best.len() - 1]);
-            assert_close("log prob", &[found[0][0].log_prob], &[log_probs(best)], CLOSE);
+            // As many as there are, with those that have not ended.
+            let beam = BeamConfig { beams: 64, n_best: 64, ..BeamConfig::new(limits) };
+            let memory = model.memory(ids(&source, &device), &LENGTHS);
+            let found = beam_search(&model, model.start(memory, begin), &beam).unwrap();
+            for (row, found) in found.iter().enumerate() {
+                let ranked = |tokens: &[u32]| beam.score(log_prob(row, tokens), tokens.len());
+                let mut expected = all.clone();
+                expected.sort_by(|a, b| ranked(b).total_cmp(&ranked(a)));
+                let finished: Vec<_> = found.iter().filter(|found| found.finished).collect();
+                assert_eq!(finished.len(), expected.len(), "{flow:?}");
+                for (found, expected) in finished.iter().zip(&expected) {
+                    let what = format!("{flow:?}, row {row}, {expected:?}");
+                    assert_eq!(found.tokens, expected[..expected.len() - 1], "{what}");
+                    assert_close(&what, &[found.log_prob], &[log_prob(row, expected)], CLOSE);
+                }
+            }
         }
     }
 }

@@ -1,34 +1,46 @@
 //! The loss of a recurrent encoder–decoder.
 
 use attn_core::alignment::Draw;
-use attn_rnn::{Hidden, Seq2Seq};
+use attn_rnn::{Decoded, Hidden, Seq2Seq};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
 use super::{Objective, SequenceLoss, judge};
 use crate::batch::{PairBatch, TokenBatch};
-use crate::loss::LossSum;
+use crate::loss::{LossSum, cross_entropy};
+use crate::tokenizer::PAD;
 
 /// By teacher forcing, as for the Transformer. Where the weights were drawn (hard attention), the
 /// score that they were drawn by learns from the draws as well, by REINFORCE (Xu et al. 2015, section
 /// 4.1): the reward of a sentence is the logarithm of its likelihood, and its baseline is the mean
 /// reward of the others in the batch (Kool et al. 2019), which needs no memory from step to step.
 /// The value of the loss is the cross-entropy all the same.
+///
+/// A model that copies is judged by its mixture; source and target have one vocabulary then, see
+/// [`Seq2Seq::memory`].
 impl Objective<Seq2Seq, PairBatch> for SequenceLoss {
     fn loss(&self, model: &Seq2Seq, batch: &PairBatch, device: &Device) -> LossSum {
+        let (targets, smoothing) = (&batch.target_out, self.label_smoothing);
+        if copies(model) {
+            let Decoded { logits, draw, .. } = decoded(model, batch, device);
+            let loss = judge_logits(logits.clone(), targets, smoothing);
+            return learn_from(draw, || logits, targets, loss);
+        }
         let Hidden { features, draw, .. } = hidden(model, batch, device);
-        let targets = &batch.target_out;
-        let LossSum { sum, tokens } =
-            judge(features.clone(), model.projection(), &targets.ids, self.label_smoothing);
-        let Some(draw) = draw else { return LossSum { sum, tokens } };
-        let real = real_steps(targets, &features); // [b, t]
-        let reward = log_likelihood(features, model.projection(), targets, real.clone()); // [b]
-        LossSum { sum: sum + reinforce(draw, reward, real), tokens }
+        let loss = judge(features.clone(), model.projection(), &targets.ids, smoothing);
+        learn_from(draw, || project(features, model.projection()), targets, loss)
     }
 
     fn validation_loss(&self, model: &Seq2Seq, batch: &PairBatch, device: &Device) -> LossSum {
+        if copies(model) {
+            return judge_logits(decoded(model, batch, device).logits, &batch.target_out, 0.0);
+        }
         let Hidden { features, .. } = hidden(model, batch, device);
         judge(features, model.projection(), &batch.target_out.ids, 0.0)
     }
+}
+
+fn copies(model: &Seq2Seq) -> bool {
+    model.decoder.copy.is_some()
 }
 
 fn hidden(model: &Seq2Seq, batch: &PairBatch, device: &Device) -> Hidden {
@@ -37,21 +49,44 @@ fn hidden(model: &Seq2Seq, batch: &PairBatch, device: &Device) -> Hidden {
     model.hidden(source, &batch.source.lengths, target)
 }
 
-/// `log p(target | source)` of each row, `[b]`, without gradient; `real` marks the real steps.
-fn log_likelihood(
-    features: Tensor<3>,
-    (weight, bias): (Tensor<2>, Option<Tensor<1>>),
+fn decoded(model: &Seq2Seq, batch: &PairBatch, device: &Device) -> Decoded {
+    let source = batch.source.tensor(device); // [b, s]
+    let target = batch.target_in.tensor(device); // [b, t]
+    model.decode(source, &batch.source.lengths, target)
+}
+
+fn judge_logits(logits: Tensor<3>, targets: &TokenBatch, smoothing: f64) -> LossSum {
+    let logits = logits.flatten::<2>(0, 1); // [b · t, v]
+    cross_entropy(logits, &targets.ids, smoothing, PAD)
+}
+
+/// The loss, and what draws there were learn from it.
+fn learn_from(
+    draw: Option<Draw>,
+    logits: impl FnOnce() -> Tensor<3>,
     targets: &TokenBatch,
-    real: Tensor<2>,
-) -> Tensor<1> {
-    let features = features.detach();
-    let ([b, t, _], device) = (features.dims(), features.device());
-    let logits = features.matmul(weight.detach().unsqueeze_dim(0)); // [b, t, v]
-    let logits = match bias {
+    LossSum { sum, tokens }: LossSum,
+) -> LossSum {
+    let Some(draw) = draw else { return LossSum { sum, tokens } };
+    let logits = logits().detach(); // [b, t, v]
+    let real = real_steps(targets, &logits); // [b, t]
+    let reward = log_likelihood(logits, targets, real.clone()); // [b]
+    LossSum { sum: sum + reinforce(draw, reward, real), tokens }
+}
+
+/// The logits of features, without gradient.
+fn project(features: Tensor<3>, (weight, bias): (Tensor<2>, Option<Tensor<1>>)) -> Tensor<3> {
+    let logits = features.detach().matmul(weight.detach().unsqueeze_dim(0)); // [b, t, v]
+    match bias {
         Some(bias) => logits + bias.detach().unsqueeze_dims(&[0, 1]),
         None => logits,
-    };
-    let ids: Tensor<3, Int> = targets.tensor(&device).unsqueeze_dim(2);
+    }
+}
+
+/// `log p(target | source)` of each row, `[b]`; `real` marks the real steps.
+fn log_likelihood(logits: Tensor<3>, targets: &TokenBatch, real: Tensor<2>) -> Tensor<1> {
+    let [b, t, _] = logits.dims();
+    let ids: Tensor<3, Int> = targets.tensor(&logits.device()).unsqueeze_dim(2);
     let log_probs = activation::log_softmax(logits, 2).gather(2, ids).reshape([b, t]);
     (log_probs * real).sum_dim(1).reshape([b])
 }
@@ -89,7 +124,8 @@ mod tests {
     use attn_core::mechanism::AttentionConfig;
     use attn_core::score::{GeneralConfig, ScoreConfig};
     use attn_rnn::{
-        DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig, RecurrentConfig, Seq2SeqConfig,
+        CopyConfig, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig, RecurrentConfig,
+        Seq2SeqConfig,
     };
     use burn::module::Module;
 
@@ -98,13 +134,17 @@ mod tests {
 
     const LOSS: SequenceLoss = SequenceLoss { label_smoothing: 0.0 };
 
-    fn model(alignment: AlignmentConfig, device: &Device) -> Seq2Seq {
+    fn config(alignment: AlignmentConfig) -> Seq2SeqConfig {
         let reader = RecurrentConfig { bidirectional: true, ..RecurrentConfig::gru(5, 3) };
         let score = ScoreConfig::General(GeneralConfig::new(7, 6));
         let attention = AttentionConfig::new().with_score(score).with_alignment(alignment);
         let flow = FlowConfig::Luong(LuongConfig::new(attention));
         let writer = DecoderConfig::new(11, RecurrentConfig::gru(4, 7), flow);
-        Seq2SeqConfig::new(EncoderConfig::new(13, reader), writer).init(device)
+        Seq2SeqConfig::new(EncoderConfig::new(13, reader), writer)
+    }
+
+    fn model(alignment: AlignmentConfig, device: &Device) -> Seq2Seq {
+        config(alignment).init(device)
     }
 
     fn batch() -> PairBatch {
@@ -146,6 +186,39 @@ mod tests {
         let hidden = hidden(&model, &batch(), &device);
         let expected = judge(hidden.features, model.projection(), &batch().target_out.ids, 0.0);
         assert_eq!(value, expected.sum.into_scalar::<f32>());
+    }
+
+    /// Its cost is `-Σ log P(y)` of the mixture, and its gate learns.
+    #[test]
+    fn a_model_that_copies_is_judged_by_its_mixture() {
+        let device = Device::flex().autodiff();
+        for alignment in [AlignmentConfig::default(), AlignmentConfig::Hard(HardConfig::new())] {
+            let drawn = matches!(alignment, AlignmentConfig::Hard(_));
+            let mut config = config(alignment);
+            config.decoder.vocab = 13;
+            config.decoder.copy = Some(CopyConfig::new());
+            let model = config.init(&device);
+            attn_core::random::seed(4);
+            let loss = LOSS.loss(&model, &batch(), &device);
+            let value: f32 = loss.sum.clone().into_scalar();
+            let gate = model.decoder.copy.as_ref().unwrap().pointer.state.weight.val();
+            let gate: Vec<f32> = {
+                let gradients = loss.sum.backward();
+                gate.grad(&gradients).unwrap().into_data().iter().collect()
+            };
+            assert!(gate.iter().any(|g| g.abs() > 1e-6), "{gate:?}");
+
+            attn_core::random::seed(4); // the same draws
+            let decoded = decoded(&model, &batch(), &device);
+            assert_eq!(decoded.draw.is_some(), drawn);
+            let target = batch().target_out;
+            let real = real_steps(&target, &decoded.logits);
+            let expected = log_likelihood(decoded.logits, &target, real).sum().neg();
+            // Seven costs below 10.
+            let error = (value - expected.into_scalar::<f32>()).abs();
+            assert!(error < 1e-4, "{value}: {error}");
+            assert_eq!(loss.tokens, target.lengths.iter().sum::<usize>());
+        }
     }
 
     /// The mean of the rule over draws is the gradient of the expected reward: by a draw of two keys

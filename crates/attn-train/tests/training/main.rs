@@ -3,6 +3,7 @@
 mod accumulate;
 mod checkpoints;
 mod fit;
+mod recurrent;
 mod resume;
 mod sequence;
 mod stream;

@@ -121,22 +121,6 @@ fn a_file_of_a_later_version_is_refused_for_its_version() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_or_written_is_named() {
-    let folder = TempDir::new().unwrap();
-    let missing = folder.path().join("missing.json");
-    let error = EncoderDecoderConfig::load(&missing).unwrap_err();
-    assert!(matches!(error, ConfigFileError::Read { .. }), "{error:?}");
-    assert!(error.to_string().contains("missing.json"), "{error}");
-
-    let nowhere = folder.path().join("no-such-folder").join("config.json");
-    let error = config().save(nowhere).unwrap_err();
-    assert!(matches!(error, ConfigFileError::Write { .. }), "{error:?}");
-    // A folder in the place of the file: writing beside succeeds, renaming does not.
-    let error = config().save(folder.path()).unwrap_err();
-    assert!(matches!(error, ConfigFileError::Write { .. }), "{error:?}");
-}
-
-#[test]
 fn what_describes_no_model_is_refused() {
     use ConfigError::*;
     fn block(change: impl FnOnce(&mut BlockConfig)) -> EncoderDecoderConfig {

@@ -4,20 +4,18 @@
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
 //! key existed still loads.
 
-mod file;
-
+use attn_core::config as file;
 use attn_core::mechanism::{MechanismConfig, MechanismError};
+use serde::de::DeserializeOwned;
+use std::path::Path;
 
-pub use file::ConfigFileError;
-pub(crate) use file::{load, save};
+pub(crate) use file::{first_version, save};
 
 /// Version of the JSON form that this build writes; it reads this and all earlier ones.
 pub const VERSION: u32 = 1;
 
-/// A file without the key `version` is taken for one of the first version.
-pub(crate) fn first_version() -> u32 {
-    1
-}
+/// Why a configuration could not be read from a file or written to one.
+pub type ConfigFileError = file::ConfigFileError<ConfigError>;
 
 /// Why a configuration describes no model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -117,6 +115,13 @@ pub enum ConfigError {
         /// The version found.
         version: u32,
     },
+}
+
+pub(crate) fn load<C: DeserializeOwned>(
+    path: &Path,
+    validate: impl FnOnce(&C) -> Result<(), ConfigError>,
+) -> Result<C, ConfigFileError> {
+    file::load(path, check_version, validate)
 }
 
 pub(crate) fn check_version(version: u32) -> Result<(), ConfigError> {

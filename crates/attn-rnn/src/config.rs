@@ -4,13 +4,13 @@
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
 //! key existed still loads.
 
-mod file;
-
-pub use file::ConfigFileError;
-pub(crate) use file::{load, save};
-
+use attn_core::config as file;
 use attn_core::mechanism::MechanismError;
 use attn_core::pooling::PoolingError;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+pub(crate) use file::{first_version, save};
 
 /// Version of the JSON form that this build writes; it reads this and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -18,10 +18,8 @@ pub const VERSION: u32 = 1;
 /// `ε` of every layer norm, added to the variance; torch's.
 pub(crate) const LAYER_NORM_EPSILON: f64 = 1e-5;
 
-/// A file without the key `version` is taken for one of the first version.
-pub(crate) fn first_version() -> u32 {
-    1
-}
+/// Why a configuration could not be read from a file or written to one.
+pub type ConfigFileError = file::ConfigFileError<ConfigError>;
 
 /// Why a configuration describes no model.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -59,6 +57,17 @@ pub enum ConfigError {
     /// A decoder that reads its target backwards.
     #[error("decoder.recurrent.bidirectional: a decoder has one direction")]
     BothDirections,
+    /// A decoder that copies what it does not look at.
+    #[error("decoder.copy needs a flow that looks at the source")]
+    NothingToCopy,
+    /// A token to read in the place of others that is none.
+    #[error("decoder.copy.unknown = {token} must be below {vocab}, the size of the vocabulary")]
+    Unknown {
+        /// The token.
+        token: u32,
+        /// Number of tokens.
+        vocab: usize,
+    },
     /// An attention that cannot be.
     #[error(transparent)]
     Attention(#[from] MechanismError),
@@ -71,6 +80,13 @@ pub enum ConfigError {
         /// The version found.
         version: u32,
     },
+}
+
+pub(crate) fn load<C: DeserializeOwned>(
+    path: &Path,
+    validate: impl FnOnce(&C) -> Result<(), ConfigError>,
+) -> Result<C, ConfigFileError> {
+    file::load(path, check_version, validate)
 }
 
 pub(crate) fn check_version(version: u32) -> Result<(), ConfigError> {
