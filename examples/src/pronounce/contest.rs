@@ -27,7 +27,6 @@ pub struct Contest<'a> {
     pub folder: PathBuf,
     /// The words to test with.
     pub test: Dictionary,
-    pub size: Size,
     pub device: Device,
 }
 
@@ -47,14 +46,15 @@ impl Contest<'_> {
     /// Trains and tests the models, and prints how they did.
     pub fn run(&self, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
         let mut entries = Vec::new();
+        let size = Size::of(self.test.len());
         let asked = |name| self.args.only.is_none_or(|only| only == name);
         if asked(ModelName::Recurrent) {
-            let settings = models::recurrent(self.size);
+            let settings = models::recurrent(size);
             entries.push(self.enter("recurrent", settings, console, &stop)?);
         }
         // Stopped in the first, the second is not begun.
         if asked(ModelName::Transformer) && entries.iter().all(Option::is_some) {
-            let settings = models::transformer(self.size);
+            let settings = models::transformer(size);
             entries.push(self.enter("transformer", settings, console, &stop)?);
         }
         let Some(entries) = entries.into_iter().collect::<Option<Vec<Entry>>>() else {

@@ -87,8 +87,7 @@ pub fn run(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Endin
     };
     // The digits were left out when it was written, if they were.
     let test = Dictionary::read(&test_words(&folder), true)?;
-    let size = if folder.join(INVENTED_MARK).exists() { Size::Invented } else { Size::Dictionary };
-    Contest { args, folder, test, size, device }.run(console, stop)
+    Contest { args, folder, test, device }.run(console, stop)
 }
 
 /// Writes the words of the three parts into the folder.
@@ -108,9 +107,6 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
     let write = |path: PathBuf, text: String| {
         write_atomically(&path, text.as_bytes()).map_err(TranslateError::writing(&path))
     };
-    if args.data.is_none() {
-        write(folder.join(INVENTED_MARK), "The words here are invented.\n".into())?;
-    }
     let [train_pairs, valid_pairs] = pair_files(&folder);
     write(train_pairs, lines(&train.pairs()))?;
     write(valid_pairs, lines(&valid.pairs()))?;
@@ -125,8 +121,6 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
     ));
     Ok(folder)
 }
-
-const INVENTED_MARK: &str = "invented.txt";
 
 fn test_words(folder: &Path) -> PathBuf {
     folder.join("test.dict")

@@ -12,10 +12,17 @@ use crate::translate::Settings;
 /// How large a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// The built-in one.
-    Invented,
-    /// A dictionary of some hundred thousand words.
-    Dictionary,
+    /// Up to some ten thousand words, as the built-in task has them.
+    Small,
+    /// A dictionary of a language.
+    Large,
+}
+
+impl Size {
+    /// Of a task with so many words to test with, which are one of twenty.
+    pub fn of(test_words: usize) -> Self {
+        if test_words < 2500 { Self::Small } else { Self::Large }
+    }
 }
 
 /// Until the tokenizers are there.
@@ -24,8 +31,8 @@ const UNKNOWN_VOCAB: usize = 1;
 /// A GRU in both directions, and one that looks at it as Bahdanau et al. (2015) have it.
 pub fn recurrent(size: Size) -> Settings<Seq2SeqConfig> {
     let (embedding, width, dropout) = match size {
-        Size::Invented => (32, 128, 0.0),
-        Size::Dictionary => (128, 512, 0.2),
+        Size::Small => (32, 128, 0.0),
+        Size::Large => (128, 512, 0.2),
     };
     let attention = AttentionName::Bahdanau;
     let args = ModelArgs { attention, input_feeding: false, width: Some(width) };
@@ -36,8 +43,8 @@ pub fn recurrent(size: Size) -> Settings<Seq2SeqConfig> {
 /// Two layers of each, pre-norm.
 pub fn transformer(size: Size) -> Settings<EncoderDecoderConfig> {
     let block = match size {
-        Size::Invented => BlockConfig { dropout: 0.0, ..BlockConfig::new(64, 4) },
-        Size::Dictionary => BlockConfig::new(256, 4),
+        Size::Small => BlockConfig { dropout: 0.0, ..BlockConfig::new(64, 4) },
+        Size::Large => BlockConfig::new(256, 4),
     };
     let model = EncoderDecoderConfig {
         encoder_layers: 2,
@@ -54,8 +61,8 @@ fn max_len() -> Lengths {
 
 fn settings<C>(model: C, size: Size, peak: f64) -> Settings<C> {
     let (steps, batch_tokens) = match size {
-        Size::Invented => (500, 1024),
-        Size::Dictionary => (4000, 4096),
+        Size::Small => (500, 1024),
+        Size::Large => (4000, 4096),
     };
     Settings {
         // A letter, or a phoneme, is a word of its line.
