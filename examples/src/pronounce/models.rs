@@ -37,7 +37,7 @@ pub fn recurrent(size: Size) -> Settings<Seq2SeqConfig> {
     let attention = AttentionName::Bahdanau;
     let args = ModelArgs { attention, input_feeding: false, width: Some(width) };
     let model = seq2seq::model(embedding, width, args, max_len(), dropout);
-    settings(model, size, 2e-3)
+    settings(model, size)
 }
 
 /// Two layers of each, pre-norm.
@@ -51,7 +51,7 @@ pub fn transformer(size: Size) -> Settings<EncoderDecoderConfig> {
         decoder_layers: 2,
         ..EncoderDecoderConfig::new(UNKNOWN_VOCAB, UNKNOWN_VOCAB, block)
     };
-    settings(model, size, 2e-3)
+    settings(model, size)
 }
 
 /// CMUdict's longest word has 34 letters.
@@ -59,10 +59,10 @@ fn max_len() -> Lengths {
     Lengths { source: 64, target: 64 }
 }
 
-fn settings<C>(model: C, size: Size, peak: f64) -> Settings<C> {
-    let (steps, batch_tokens) = match size {
-        Size::Small => (500, 1024),
-        Size::Large => (4000, 4096),
+fn settings<C>(model: C, size: Size) -> Settings<C> {
+    let (steps, batch_tokens, peak) = match size {
+        Size::Small => (600, 1024, 4e-3),
+        Size::Large => (4000, 4096, 1.5e-3),
     };
     Settings {
         // A letter, or a phoneme, is a word of its line.
