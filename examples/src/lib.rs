@@ -4,6 +4,7 @@
 //! - [`exit`], [`interrupt`], [`logging`]: manners of a program
 //! - [`dates`]: the built-in task
 //! - [`mechanisms`]: the program `mechanisms`
+//! - [`sentiment`]: the program `sentiment`
 //! - [`translate`]: the program `translate`
 
 pub mod dates;
@@ -12,4 +13,5 @@ pub mod exit;
 pub mod interrupt;
 pub mod logging;
 pub mod mechanisms;
+pub mod sentiment;
 pub mod translate;

@@ -1,0 +1,102 @@
+//! What is trained.
+
+use std::sync::{Mutex, PoisonError};
+
+use attn_rnn::{
+    Classified, Classifier, ClassifierConfig, ConfigError, EncoderConfig, RecurrentConfig,
+};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Embedding, Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use super::ModelSettings;
+use super::batch::Batch;
+use super::features::RATIOS;
+
+/// Why a model cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The classifier.
+    #[error(transparent)]
+    Classifier(#[from] ConfigError),
+    /// A number out of its range.
+    #[error("{key} = {value} must be 0 or a positive number")]
+    Negative {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+    },
+}
+
+impl ModelSettings {
+    /// Refuses what cannot be built.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        for (key, value) in [("word_std", self.word_std), ("penalty", self.penalty)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(ModelError::Negative { key, value });
+            }
+        }
+        Ok(self.config(1).validate()?)
+    }
+
+    fn config(&self, vocab: usize) -> ClassifierConfig {
+        let layers = RecurrentConfig {
+            bidirectional: self.bidirectional,
+            ..RecurrentConfig::lstm(self.d_word, self.d_hidden)
+        };
+        let encoder = EncoderConfig { dropout: self.dropout, ..EncoderConfig::new(vocab, layers) };
+        let dropout = self.pooled_dropout;
+        ClassifierConfig { dropout, ..ClassifierConfig::new(encoder, self.pooling.clone(), 2) }
+    }
+
+    /// The model, with weights that follow from the seed.
+    pub(super) fn init(&self, vocab: usize, seed: u64, device: &Device) -> Judge {
+        /// Parameters are drawn when they are first used; this uses each, in their order.
+        struct Draw;
+        impl ModuleVisitor for Draw {
+            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                parameter.val();
+            }
+        }
+        /// All threads draw parameters from one generator of the device.
+        static DRAWING: Mutex<()> = Mutex::new(());
+
+        let mut classifier = self.config(vocab).init(device);
+        let normal = Initializer::Normal { mean: 0.0, std: self.word_std };
+        let weight = normal.init([vocab, self.d_word], device);
+        classifier.encoder.embedding = Embedding { weight };
+        let ratios = LinearConfig::new(RATIOS, self.d_word).with_bias(false);
+        let ratios = self.log_ratios.then(|| ratios.init(device));
+        let judge = Judge { classifier, ratios };
+
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        device.seed(seed);
+        judge.visit(&mut Draw);
+        judge
+    }
+}
+
+/// A classifier of words with what counts say about them.
+#[derive(Module, Debug)]
+pub(super) struct Judge {
+    classifier: Classifier,
+    /// Log ratios into the vectors of words, `[RATIOS, d_word]`.
+    ratios: Option<Linear>,
+}
+
+impl Judge {
+    /// Logits of complaint and praise.
+    pub(super) fn forward(&self, batch: &Batch, device: &Device) -> Classified {
+        let words = self.classifier.encoder.embedding.forward(batch.tokens(device)); // [b, s, d_word]
+        let x = match &self.ratios {
+            Some(ratios) => words + ratios.forward(batch.ratios(device)),
+            None => words,
+        };
+        self.classifier.read(x, &batch.lengths)
+    }
+}

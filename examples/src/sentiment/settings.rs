@@ -1,0 +1,279 @@
+//! What can be set.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use attn_rnn::PoolingConfig;
+use serde::{Deserialize, Serialize};
+
+use super::Args;
+use super::model::ModelError;
+
+/// What can be set. A key that is missing in a file has its default, an unknown one is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Words of a sentence that are read.
+    pub max_words: usize,
+    /// Words that occur less often in what may be learnt from are all one word to the models.
+    pub min_count: usize,
+    /// How all models are trained.
+    pub training: TrainingSettings,
+    /// The models, in the order of the table.
+    pub models: Vec<ModelSettings>,
+}
+
+/// How models are trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Most passes over the sentences.
+    pub max_epochs: usize,
+    /// Passes without a better validation loss after which training ends.
+    pub patience: usize,
+    /// Sentences of a step.
+    pub batch: usize,
+    /// Learning rate, after a warm-up of the first fifty steps.
+    pub rate: f64,
+    /// Part of a weight that a step of rate 1 would take away.
+    pub weight_decay: f32,
+    /// Probability taken from the right label and spread over both.
+    pub label_smoothing: f64,
+    /// Probability that a word of a training sentence is read as one that was never seen.
+    pub word_dropout: f64,
+    /// Parts of the training sentences for cross-fitted log ratios.
+    pub folds: usize,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            max_epochs: 40,
+            patience: 6,
+            batch: 32,
+            rate: 2e-3,
+            weight_decay: 0.01,
+            label_smoothing: 0.1,
+            word_dropout: 0.3,
+            folds: 10,
+        }
+    }
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Its name in the table.
+    pub name: String,
+    /// How the states of the words become one vector.
+    pub pooling: PoolingConfig,
+    /// Whether it reads backwards too.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Width of the vector of a word.
+    pub d_word: usize,
+    /// Width of a state, in each direction.
+    pub d_hidden: usize,
+    /// Standard deviation of the first vectors of words.
+    #[serde(default = "one")]
+    pub word_std: f64,
+    /// Probability to drop a feature of a word.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Probability to drop a feature of the pooled vector.
+    #[serde(default)]
+    pub pooled_dropout: f64,
+    /// Weight of the penalty that keeps hops apart.
+    #[serde(default)]
+    pub penalty: f64,
+    /// Whether the log ratios of a word are read beside its vector.
+    #[serde(default)]
+    pub log_ratios: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let model = |name: &str, pooling| ModelSettings {
+            name: name.into(),
+            pooling,
+            bidirectional: false,
+            d_word: 32,
+            d_hidden: 32,
+            word_std: 0.3,
+            dropout: 0.3,
+            pooled_dropout: 0.3,
+            penalty: 0.0,
+            log_ratios: false,
+        };
+        let hops = PoolingConfig::SelfAttentive { d_hidden: 32, hops: 4 };
+        let self_attentive = ModelSettings {
+            bidirectional: true,
+            penalty: 0.1,
+            ..model("self-attentive BiLSTM", hops.clone())
+        };
+        Self {
+            max_words: 64,
+            min_count: 2,
+            training: TrainingSettings::default(),
+            models: vec![
+                model("LSTM, last state", PoolingConfig::Last),
+                model("LSTM, attention", PoolingConfig::Attention),
+                self_attentive.clone(),
+                ModelSettings {
+                    log_ratios: true,
+                    ..model("LSTM, attention, log ratios", PoolingConfig::Attention)
+                },
+                ModelSettings {
+                    name: "self-attentive BiLSTM, log ratios".into(),
+                    log_ratios: true,
+                    ..self_attentive
+                },
+            ],
+        }
+    }
+}
+
+/// Why settings are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of another form.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// A number out of its range.
+    #[error("`{key}` is {value}, must be {range}")]
+    OutOfRange {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// Nothing to train.
+    #[error("`models` is empty")]
+    NoModels,
+    /// Two models of one name.
+    #[error("`models` has two of the name {name:?}")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// A model that cannot be built.
+    #[error("in the model {name:?}: {source}")]
+    Model {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: ModelError,
+    },
+}
+
+/// The defaults, changed by the config file, changed by the command line.
+pub(super) fn of(args: &Args) -> Result<Settings, SettingsError> {
+    let mut settings = match &args.config {
+        Some(path) => Settings::load(path)?,
+        None => Settings::default(),
+    };
+    if let Some(words) = args.max_words {
+        settings.max_words = words;
+    }
+    if let Some(epochs) = args.max_epochs {
+        settings.training.max_epochs = epochs;
+    }
+    settings.validate()?;
+    Ok(settings)
+}
+
+impl Settings {
+    /// Reads settings from a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or is not of that form.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text =
+            fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
+        serde_json::from_slice(&text)
+            .map_err(|source| SettingsError::Parse { path: path.into(), source })
+    }
+
+    /// Refuses nonsense before anything is allocated.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is out of range.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let training = &self.training;
+        at_least("max_words", self.max_words, 1, "at least 1")?;
+        at_least("min_count", self.min_count, 1, "at least 1")?;
+        at_least("training.max_epochs", training.max_epochs, 1, "at least 1")?;
+        at_least("training.patience", training.patience, 1, "at least 1")?;
+        at_least("training.batch", training.batch, 1, "at least 1")?;
+        at_least("training.folds", training.folds, 2, "at least 2")?;
+        let positive = training.rate > 0.0 && training.rate.is_finite();
+        require(positive, "training.rate", training.rate, "a positive number")?;
+        let decay = training.weight_decay;
+        let no_less = decay >= 0.0 && decay.is_finite();
+        require(no_less, "training.weight_decay", decay, "0 or a positive number")?;
+        probability("training.label_smoothing", training.label_smoothing)?;
+        probability("training.word_dropout", training.word_dropout)?;
+        if self.models.is_empty() {
+            return Err(SettingsError::NoModels);
+        }
+        let mut names = HashSet::new();
+        for model in &self.models {
+            let name = model.name.clone();
+            if !names.insert(&model.name) {
+                return Err(SettingsError::Twice { name });
+            }
+            model.validate().map_err(|source| SettingsError::Model { name, source })?;
+        }
+        Ok(())
+    }
+}
+
+fn probability(key: &'static str, value: f64) -> Result<(), SettingsError> {
+    require((0.0..1.0).contains(&value), key, value, "at least 0 and less than 1")
+}
+
+fn at_least(
+    key: &'static str,
+    value: usize,
+    least: usize,
+    range: &'static str,
+) -> Result<(), SettingsError> {
+    require(value >= least, key, value, range)
+}
+
+fn require(
+    holds: bool,
+    key: &'static str,
+    value: impl ToString,
+    range: &'static str,
+) -> Result<(), SettingsError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(SettingsError::OutOfRange { key, value: value.to_string(), range })
+    }
+}
