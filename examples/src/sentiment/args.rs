@@ -40,7 +40,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = TRAINING)]
     pub config: Option<PathBuf>,
 
-    /// Most passes of a training over its sentences. [default: 40]
+    /// Most passes of a training over its sentences. [default: 40; 25 for the
+    /// built-in sentences]
     #[arg(long, value_name = "N", help_heading = TRAINING, value_parser = positive)]
     pub max_epochs: Option<usize>,
 

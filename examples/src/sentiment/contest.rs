@@ -14,8 +14,8 @@ use super::page::{Judgement, Shown};
 use super::training::{Training, accuracy, ask};
 use super::{Error, Parts, Review, Settings};
 
-/// The name of the baseline in the table.
-pub(super) const NAIVE_BAYES: &str = "naive Bayes";
+/// The names of the baselines in the table: of words, and of words and their pairs.
+const NAIVE_BAYES: [&str; 2] = ["naive Bayes", "naive Bayes, words and pairs"];
 /// Test sentences of a split that are shown.
 const SHOWN: usize = 60;
 
@@ -118,7 +118,7 @@ impl<'a> Contest<'a> {
         let examples = |learning: &[usize], others: &[usize]| {
             Examples::new(&self.corpus, learning, others, *min_count, training.folds)
         };
-        let mut results = vec![self.naive_bayes(&parts)];
+        let mut results = self.naive_bayes(&parts).to_vec();
         let validation = examples(&parts.train, &parts.valid);
         let test = examples(&parts.learning(), &parts.test);
         let mut judgements = Vec::new();
@@ -146,26 +146,25 @@ impl<'a> Contest<'a> {
             judgements.push(Judgement { model: model.name.clone(), verdicts: shown.collect() });
         }
         let reviews = parts.test.iter().take(SHOWN).map(|&i| self.reviews[i].clone()).collect();
-        let shown = Shown { reviews, judgements };
+        let shown = Shown { split: split + 1, reviews, judgements };
         Ok(Some(Outcome { split, results, shown }))
     }
 
-    fn naive_bayes(&self, parts: &Parts) -> ModelResult {
-        let started = Instant::now();
-        let share = |learning: &[usize], others: &[usize]| {
-            let bayes = self.corpus.naive_bayes(learning);
-            let right = others.iter().filter(|&&sentence| {
-                bayes.praises(&self.corpus.sentences[sentence]) == self.corpus.praise[sentence]
-            });
-            right.count() as f64 / others.len() as f64
-        };
-        ModelResult {
-            name: NAIVE_BAYES.into(),
-            test: share(&parts.learning(), &parts.test),
-            valid: Some(share(&parts.train, &parts.valid)),
-            epochs: None,
-            seconds: started.elapsed().as_secs_f64(),
-        }
+    fn naive_bayes(&self, parts: &Parts) -> [ModelResult; 2] {
+        [false, true].map(|with_pairs| {
+            let started = Instant::now();
+            let share = |learning: &[usize], others: &[usize]| {
+                let right = self.corpus.naive_bayes(learning, others, with_pairs);
+                right as f64 / others.len() as f64
+            };
+            ModelResult {
+                name: NAIVE_BAYES[usize::from(with_pairs)].into(),
+                test: share(&parts.learning(), &parts.test),
+                valid: Some(share(&parts.train, &parts.valid)),
+                epochs: None,
+                seconds: started.elapsed().as_secs_f64(),
+            }
+        })
     }
 }
 

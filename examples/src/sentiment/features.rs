@@ -50,10 +50,24 @@ impl Corpus {
         Self { sentences, praise: reviews.iter().map(|review| review.praise).collect(), pieces }
     }
 
-    /// The baseline, of the sentences that it may learn from.
-    pub(super) fn naive_bayes(&self, learning: &[usize]) -> NaiveBayes<Number> {
-        let sentences = learning.iter().map(|&i| (self.sentences[i].as_slice(), self.praise[i]));
-        NaiveBayes::count(sentences)
+    /// How many of `others` the baseline gets right when it has counted the words of `learning`, and
+    /// with them, if it is to, the pairs of neighbours.
+    pub(super) fn naive_bayes(
+        &self,
+        learning: &[usize],
+        others: &[usize],
+        with_pairs: bool,
+    ) -> usize {
+        let things = |sentence: usize| -> Vec<(Number, Number)> {
+            let words = self.sentences[sentence].iter().map(|&word| (NO_WORD, word));
+            let pairs = self.pairs(sentence).skip(1).filter(|_| with_pairs);
+            words.chain(pairs).collect()
+        };
+        let praise = |&sentence: &usize| self.praise[sentence];
+        let counted: Vec<_> = learning.iter().map(|&i| (things(i), self.praise[i])).collect();
+        let bayes =
+            NaiveBayes::count(counted.iter().map(|(things, praise)| (&things[..], *praise)));
+        others.iter().filter(|i| bayes.praises(&things(**i)) == praise(i)).count()
     }
 
     fn pairs(&self, sentence: usize) -> impl Iterator<Item = (Number, Number)> {
@@ -184,4 +198,67 @@ fn vocabulary(corpus: &Corpus, learning: &[usize], min_count: usize) -> HashMap<
         vocabulary.entry(*word).or_insert(next);
     }
     vocabulary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn corpus(reviews: &[(&str, bool)]) -> Corpus {
+        let review =
+            |&(sentence, praise): &(&str, bool)| Review { sentence: sentence.into(), praise };
+        Corpus::new(&reviews.iter().map(review).collect::<Vec<_>>(), 5)
+    }
+
+    const REVIEWS: [(&str, bool); 6] = [
+        ("good soup", true),
+        ("bad soup", false),
+        ("good plot", true),
+        ("bad screen", false),
+        ("splendid", true),
+        ("a b c d e f", false),
+    ];
+
+    #[test]
+    fn what_is_tested_does_not_reach_what_is_learnt() {
+        let learning = [0, 1, 2, 3];
+        let examples = Examples::new(&corpus(&REVIEWS), &learning, &[4, 5], 1, 2);
+        let flipped = REVIEWS.map(|(sentence, praise)| (sentence, praise));
+        let mut flipped = flipped.to_vec();
+        flipped[4].1 = false;
+        flipped[5].1 = true;
+        let others = Examples::new(&corpus(&flipped), &learning, &[4, 5], 1, 2);
+        assert_eq!(examples.learning, others.learning);
+        for (one, other) in examples.others.iter().zip(&others.others) {
+            assert_eq!((&one.tokens, &one.ratios), (&other.tokens, &other.ratios));
+        }
+        assert_eq!(examples.others[0].tokens, [UNKNOWN]);
+        assert_eq!(examples.others[0].ratios, [[0.0; RATIOS]]);
+        assert_eq!(examples.others[1].tokens.len(), 5, "cut");
+    }
+
+    #[test]
+    fn a_word_that_occurs_once_does_not_tell_its_label_in_training() {
+        let all = [0, 1, 2, 3, 4, 5];
+        let examples = Examples::new(&corpus(&REVIEWS), &all, &[4], 1, 3);
+        assert_eq!(examples.learning[4].ratios[0], [0.0; RATIOS]);
+        assert!(examples.others[0].ratios[0].iter().all(|&ratio| ratio > 0.0));
+        // Of a word that others have too, the others tell.
+        assert!(examples.learning[0].ratios[0][0] > 0.0);
+    }
+
+    #[test]
+    fn rare_words_are_unknown() {
+        let examples = Examples::new(&corpus(&REVIEWS), &[0, 1, 2, 3], &[0], 2, 2);
+        let [good, soup] = examples.learning[0].tokens[..] else { panic!("two words") };
+        assert!(good > UNKNOWN && soup > UNKNOWN && good != soup);
+        assert_eq!(examples.learning[2].tokens, [good, UNKNOWN]);
+        assert_eq!(examples.vocab, 2 + 3);
+    }
+
+    #[test]
+    fn pieces_of_a_word_with_its_ends() {
+        assert_eq!(pieces_of("né"), ["<né", "né>", "<né>"]);
+        assert_eq!(pieces_of("!"), ["<!>"]);
+    }
 }

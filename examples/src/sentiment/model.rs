@@ -19,6 +19,14 @@ pub enum ModelError {
     /// The classifier.
     #[error(transparent)]
     Classifier(#[from] ConfigError),
+    /// A probability out of its range.
+    #[error("{key} = {value} is outside [0, 1)")]
+    NoProbability {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// A number out of its range.
     #[error("{key} = {value} must be 0 or a positive number")]
     Negative {
@@ -41,6 +49,13 @@ impl ModelSettings {
                 return Err(ModelError::Negative { key, value });
             }
         }
+        for (key, value) in
+            [("word_dropout", self.word_dropout), ("ratio_dropout", self.ratio_dropout)]
+        {
+            if !(0.0..1.0).contains(&value) {
+                return Err(ModelError::NoProbability { key, value });
+            }
+        }
         Ok(self.config(1).validate()?)
     }
 
@@ -56,7 +71,7 @@ impl ModelSettings {
 
     /// The model, with weights that follow from the seed.
     pub(super) fn init(&self, vocab: usize, seed: u64, device: &Device) -> Judge {
-        /// Parameters are drawn when they are first used; this uses each, in their order.
+        /// Most parameters are drawn when they are first used; this uses each, in their order.
         struct Draw;
         impl ModuleVisitor for Draw {
             fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
@@ -66,6 +81,8 @@ impl ModelSettings {
         /// All threads draw parameters from one generator of the device.
         static DRAWING: Mutex<()> = Mutex::new(());
 
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        device.seed(seed);
         let mut classifier = self.config(vocab).init(device);
         let normal = Initializer::Normal { mean: 0.0, std: self.word_std };
         let weight = normal.init([vocab, self.d_word], device);
@@ -73,9 +90,6 @@ impl ModelSettings {
         let ratios = LinearConfig::new(RATIOS, self.d_word).with_bias(false);
         let ratios = self.log_ratios.then(|| ratios.init(device));
         let judge = Judge { classifier, ratios };
-
-        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        device.seed(seed);
         judge.visit(&mut Draw);
         judge
     }

@@ -12,6 +12,8 @@ use super::{Error, Review};
 /// Test sentences, and what models say of them.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
+    /// Number of the split that they are of, from 1.
+    pub(super) split: usize,
     pub(super) reviews: Vec<Review>,
     pub(super) judgements: Vec<Judgement>,
 }
@@ -78,8 +80,9 @@ fn page(shown: &Shown) -> String {
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>Where the models looked</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>Where the models looked</h1>\n\
-         <p>Test sentences of the first split, with each word shaded by its weight; the darkest word \
-         of a sentence has the largest. Point at a word to see the number.</p>\n"
+         <p>Test sentences of split {}, with each word shaded by its weight; the one with the \
+         strongest shade has the largest. Point at a word to see the number.</p>\n",
+        shown.split
     );
     for (number, review) in shown.reviews.iter().enumerate() {
         let _ = writeln!(html, "<article>\n<p><small>label: {}</small></p>", name(review.praise));

@@ -41,8 +41,6 @@ pub struct TrainingSettings {
     pub weight_decay: f32,
     /// Probability taken from the right label and spread over both.
     pub label_smoothing: f64,
-    /// Probability that a word of a training sentence is read as one that was never seen.
-    pub word_dropout: f64,
     /// Parts of the training sentences for cross-fitted log ratios.
     pub folds: usize,
 }
@@ -56,7 +54,6 @@ impl Default for TrainingSettings {
             rate: 2e-3,
             weight_decay: 0.01,
             label_smoothing: 0.1,
-            word_dropout: 0.3,
             folds: 10,
         }
     }
@@ -80,6 +77,12 @@ pub struct ModelSettings {
     /// Standard deviation of the first vectors of words.
     #[serde(default = "one")]
     pub word_std: f64,
+    /// Probability that the vector of a word of a training sentence is that of unknown words.
+    #[serde(default)]
+    pub word_dropout: f64,
+    /// Probability that the log ratios of a word of a training sentence are 0.
+    #[serde(default)]
+    pub ratio_dropout: f64,
     /// Probability to drop a feature of a word.
     #[serde(default)]
     pub dropout: f64,
@@ -107,36 +110,39 @@ impl Default for Settings {
             d_word: 32,
             d_hidden: 32,
             word_std: 0.3,
+            word_dropout: 0.3,
+            ratio_dropout: 0.1,
             dropout: 0.3,
             pooled_dropout: 0.3,
             penalty: 0.0,
             log_ratios: false,
         };
-        let hops = PoolingConfig::SelfAttentive { d_hidden: 32, hops: 4 };
-        let self_attentive = ModelSettings {
-            bidirectional: true,
-            penalty: 0.1,
-            ..model("self-attentive BiLSTM", hops.clone())
-        };
-        Self {
-            max_words: 64,
-            min_count: 2,
-            training: TrainingSettings::default(),
-            models: vec![
-                model("LSTM, last state", PoolingConfig::Last),
-                model("LSTM, attention", PoolingConfig::Attention),
-                self_attentive.clone(),
-                ModelSettings {
-                    log_ratios: true,
-                    ..model("LSTM, attention, log ratios", PoolingConfig::Attention)
-                },
-                ModelSettings {
-                    name: "self-attentive BiLSTM, log ratios".into(),
-                    log_ratios: true,
-                    ..self_attentive
-                },
-            ],
-        }
+        let plain = [
+            model("LSTM, last state", PoolingConfig::Last),
+            model("LSTM, attention", PoolingConfig::Attention),
+            ModelSettings {
+                bidirectional: true,
+                penalty: 0.1,
+                dropout: 0.4,
+                pooled_dropout: 0.5,
+                ..model(
+                    "self-attentive BiLSTM",
+                    PoolingConfig::SelfAttentive { d_hidden: 32, hops: 4 },
+                )
+            },
+        ];
+        // With the ratios to go by, models can do with less of the words themselves.
+        let with_ratios = plain.clone().map(|model| ModelSettings {
+            name: format!("{}, log ratios", model.name),
+            d_hidden: if model.bidirectional { 16 } else { 32 },
+            word_dropout: 0.5,
+            dropout: 0.3,
+            pooled_dropout: 0.3,
+            log_ratios: true,
+            ..model
+        });
+        let models = [plain, with_ratios].concat();
+        Self { max_words: 64, min_count: 2, training: TrainingSettings::default(), models }
     }
 }
 
@@ -188,10 +194,11 @@ pub enum SettingsError {
     },
 }
 
-/// The defaults, changed by the config file, changed by the command line.
+/// The defaults, or those of a config file, changed by the command line.
 pub(super) fn of(args: &Args) -> Result<Settings, SettingsError> {
     let mut settings = match &args.config {
         Some(path) => Settings::load(path)?,
+        None if args.data.is_empty() => Settings::made_up(),
         None => Settings::default(),
     };
     if let Some(words) = args.max_words {
@@ -205,6 +212,30 @@ pub(super) fn of(args: &Args) -> Result<Settings, SettingsError> {
 }
 
 impl Settings {
+    /// For the sentences that are made up: in them every word counts, so none is dropped, and it
+    /// takes a while until a model finds out what a negation does.
+    pub fn made_up() -> Self {
+        let mut settings = Self::default();
+        settings.training.max_epochs = 25;
+        settings.training.rate = 4e-3;
+        settings.training.patience = 15;
+        settings.training.label_smoothing = 0.0;
+        for model in &mut settings.models {
+            model.word_dropout = 0.0;
+            model.ratio_dropout = 0.0;
+            model.dropout = 0.1;
+            model.pooled_dropout = 0.1;
+        }
+        settings
+    }
+
+    /// Writes the settings as JSON, whole or not at all.
+    pub(super) fn save(&self, path: &Path) -> Result<(), super::Error> {
+        let mut text = serde_json::to_string_pretty(self).expect("settings are plain data");
+        text.push('\n');
+        super::page::replace(path, text.as_bytes())
+    }
+
     /// Reads settings from a JSON file.
     ///
     /// # Errors
@@ -236,7 +267,6 @@ impl Settings {
         let no_less = decay >= 0.0 && decay.is_finite();
         require(no_less, "training.weight_decay", decay, "0 or a positive number")?;
         probability("training.label_smoothing", training.label_smoothing)?;
-        probability("training.word_dropout", training.word_dropout)?;
         if self.models.is_empty() {
             return Err(SettingsError::NoModels);
         }
@@ -275,5 +305,42 @@ fn require(
         Ok(())
     } else {
         Err(SettingsError::OutOfRange { key, value: value.to_string(), range })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_survive_their_file() {
+        for settings in [Settings::default(), Settings::made_up()] {
+            settings.validate().unwrap();
+            let text = serde_json::to_string(&settings).unwrap();
+            assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let error = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.validate().unwrap_err().to_string()
+        };
+        let found = error(&|settings| settings.training.folds = 1);
+        assert_eq!(found, "`training.folds` is 1, must be at least 2");
+        let found = error(&|settings| settings.training.rate = f64::NAN);
+        assert_eq!(found, "`training.rate` is NaN, must be a positive number");
+        let found = error(&|settings| settings.models.clear());
+        assert_eq!(found, "`models` is empty");
+        let found = error(&|settings| settings.models[1].name = settings.models[0].name.clone());
+        assert_eq!(found, "`models` has two of the name \"LSTM, last state\"");
+        let found = error(&|settings| settings.models[0].d_hidden = 0);
+        assert!(found.contains("in the model \"LSTM, last state\": d_hidden is 0"), "{found}");
+        let found = error(&|settings| settings.models[0].word_dropout = 1.0);
+        assert!(found.contains("word_dropout = 1 is outside [0, 1)"), "{found}");
+        let found = error(&|settings| settings.models[0].penalty = -0.5);
+        assert!(found.contains("penalty = -0.5 must be 0 or a positive number"), "{found}");
     }
 }

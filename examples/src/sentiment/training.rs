@@ -95,17 +95,16 @@ impl Training<'_> {
         epochs: usize,
         mut after: impl FnMut(usize, &Judge) -> bool,
     ) -> Result<Option<Judge>, TrainError> {
-        let TrainingSettings { rate, weight_decay, batch, label_smoothing, word_dropout, .. } =
-            *self.settings;
+        let TrainingSettings { rate, weight_decay, batch, label_smoothing, .. } = *self.settings;
         let config = TrainerConfig {
             seed: self.seed,
             schedule: Schedule::Constant { peak: rate, warmup: WARMUP },
             adamw: AdamWConfig { weight_decay, ..AdamWConfig::default() },
             ..TrainerConfig::default()
         };
-        let penalty = self.model.penalty;
+        let ModelSettings { penalty, word_dropout, ratio_dropout, .. } = *self.model;
         let objective = |judge: &Judge, batch: &Batch, device: &Device| {
-            let batch = batch.with_word_dropout(word_dropout, random::next_seed());
+            let batch = batch.with_dropout(word_dropout, ratio_dropout, random::next_seed());
             let said = judge.forward(&batch, device);
             let no_label = u32::MAX;
             let LossSum { sum, tokens } =
