@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = DATA, value_parser = positive)]
     pub max_words: Option<usize>,
 
-    /// JSON with settings that differ from the defaults; the full set, as every run writes it, is
-    /// in its `config.json`.
+    /// JSON with settings that differ from the defaults for files; the full set, as every run
+    /// writes it, is in its `config.json`.
     #[arg(long, value_name = "FILE", help_heading = TRAINING)]
     pub config: Option<PathBuf>,
 

@@ -40,6 +40,7 @@ pub use console::Console;
 pub use error::Error;
 pub use grammar::sentences;
 pub use log_ratios::LogRatios;
+pub use model::ModelError;
 pub use naive_bayes::NaiveBayes;
 pub use parts::Parts;
 pub use reviews::{Review, ReviewError, read};
