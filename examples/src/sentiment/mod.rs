@@ -40,11 +40,11 @@ pub use console::Console;
 pub use error::Error;
 pub use grammar::sentences;
 pub use log_ratios::LogRatios;
-pub use model::ModelError;
+pub use model::{ModelError, ModelSettings};
 pub use naive_bayes::NaiveBayes;
 pub use parts::Parts;
 pub use reviews::{Review, ReviewError, read};
-pub use settings::{ModelSettings, Settings, SettingsError, TrainingSettings};
+pub use settings::{Settings, SettingsError, TrainingSettings};
 pub use words::{Word, words};
 
 use crate::{exit, interrupt, logging};

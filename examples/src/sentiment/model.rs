@@ -3,15 +3,58 @@
 use std::sync::{Mutex, PoisonError};
 
 use attn_rnn::{
-    Classified, Classifier, ClassifierConfig, ConfigError, EncoderConfig, RecurrentConfig,
+    Classified, Classifier, ClassifierConfig, ConfigError, EncoderConfig, PoolingConfig,
+    RecurrentConfig,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Embedding, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
-use super::ModelSettings;
 use super::batch::Batch;
 use super::features::RATIOS;
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Its name in the table.
+    pub name: String,
+    /// How the states of the words become one vector.
+    pub pooling: PoolingConfig,
+    /// Whether it reads backwards too.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Width of the vector of a word.
+    pub d_word: usize,
+    /// Width of a state, in each direction.
+    pub d_hidden: usize,
+    /// Standard deviation of the first vectors of words.
+    #[serde(default = "one")]
+    pub word_std: f64,
+    /// Probability that the vector of a word of a training sentence is that of unknown words.
+    #[serde(default)]
+    pub word_dropout: f64,
+    /// Probability that the log ratios of a word of a training sentence are 0.
+    #[serde(default)]
+    pub ratio_dropout: f64,
+    /// Probability to drop a feature of a word.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Probability to drop a feature of the pooled vector.
+    #[serde(default)]
+    pub pooled_dropout: f64,
+    /// Weight of the penalty that keeps hops apart.
+    #[serde(default)]
+    pub penalty: f64,
+    /// Whether the log ratios of a word are read beside its vector.
+    #[serde(default)]
+    pub log_ratios: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
 
 /// Why a model cannot be built.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use attn_rnn::PoolingConfig;
 use serde::{Deserialize, Serialize};
 
 use super::Args;
-use super::model::ModelError;
+use super::model::{ModelError, ModelSettings};
 
 /// What can be set. A key that is missing in a file has its default, an unknown one is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,48 +57,6 @@ impl Default for TrainingSettings {
             folds: 10,
         }
     }
-}
-
-/// One model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSettings {
-    /// Its name in the table.
-    pub name: String,
-    /// How the states of the words become one vector.
-    pub pooling: PoolingConfig,
-    /// Whether it reads backwards too.
-    #[serde(default)]
-    pub bidirectional: bool,
-    /// Width of the vector of a word.
-    pub d_word: usize,
-    /// Width of a state, in each direction.
-    pub d_hidden: usize,
-    /// Standard deviation of the first vectors of words.
-    #[serde(default = "one")]
-    pub word_std: f64,
-    /// Probability that the vector of a word of a training sentence is that of unknown words.
-    #[serde(default)]
-    pub word_dropout: f64,
-    /// Probability that the log ratios of a word of a training sentence are 0.
-    #[serde(default)]
-    pub ratio_dropout: f64,
-    /// Probability to drop a feature of a word.
-    #[serde(default)]
-    pub dropout: f64,
-    /// Probability to drop a feature of the pooled vector.
-    #[serde(default)]
-    pub pooled_dropout: f64,
-    /// Weight of the penalty that keeps hops apart.
-    #[serde(default)]
-    pub penalty: f64,
-    /// Whether the log ratios of a word are read beside its vector.
-    #[serde(default)]
-    pub log_ratios: bool,
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 impl Default for Settings {
