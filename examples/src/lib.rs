@@ -7,6 +7,8 @@
 //! - [`pronounce`]: the program `pronounce`
 //! - [`seq2seq`]: the program `seq2seq`
 //! - [`translate`]: the program `translate`, and what every program has that learns from pairs
+//! - [`sentiment`]: the program `sentiment`
+//! - [`translate`]: the program `translate`
 
 pub mod dates;
 pub mod device;
@@ -15,5 +17,6 @@ pub mod interrupt;
 pub mod logging;
 pub mod mechanisms;
 pub mod pronounce;
+pub mod sentiment;
 pub mod seq2seq;
 pub mod translate;

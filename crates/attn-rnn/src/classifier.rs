@@ -160,7 +160,19 @@ impl Classifier {
     /// # Panics
     /// If the lengths do not fit.
     pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Classified {
-        let read = self.encoder.forward(tokens, lengths);
+        self.read(self.encoder.embedding.forward(tokens), lengths)
+    }
+
+    /// Logits of the labels of sequences of vectors, for inputs that are more than their tokens say.
+    ///
+    /// # Shapes
+    /// - `x`: `[b, s, d_input]`; what is behind a sequence's end does not matter
+    /// - `lengths`: the number of real steps of each row
+    ///
+    /// # Panics
+    /// If the shapes or lengths do not fit.
+    pub fn read(&self, x: Tensor<3>, lengths: &[usize]) -> Classified {
+        let read = self.encoder.read(x, lengths);
         let mask = Mask::padding(lengths);
         let (vector, weights, penalty) = if let Some(pooling) = &self.attention {
             let pooled = pooling.forward(read.values, &mask);

@@ -87,7 +87,19 @@ impl Encoder {
     /// # Panics
     /// If the lengths do not fit.
     pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Annotations {
-        let x = self.dropout.forward(self.embedding.forward(tokens)); // [b, s, d_input]
+        self.read(self.embedding.forward(tokens), lengths)
+    }
+
+    /// The annotations of sequences of vectors, for inputs that are more than their tokens say.
+    ///
+    /// # Shapes
+    /// - `x`: `[b, s, d_input]`; what is behind a sequence's end does not matter
+    /// - `lengths`: the number of real steps of each row
+    ///
+    /// # Panics
+    /// If the shapes or lengths do not fit.
+    pub fn read(&self, x: Tensor<3>, lengths: &[usize]) -> Annotations {
+        let x = self.dropout.forward(x); // [b, s, d_input]
         let RecurrentOutput { outputs, states } = self.recurrent.forward(x, lengths, None);
         Annotations { values: outputs, lengths: lengths.to_vec(), states }
     }

@@ -54,6 +54,30 @@ fn padding_changes_no_label() {
     }
 }
 
+/// Vectors of tokens are read as the tokens are, and other vectors are read too.
+#[test]
+fn vectors_are_read_as_their_tokens() {
+    for device in devices() {
+        for pooling in poolings() {
+            let model = classifier(pooling.clone(), &device);
+            let tokens = ids(&random_ids(&mut rng(45), [3, 7], 13), &device);
+            let of_tokens = values(&model.forward(tokens.clone(), &LENGTHS).logits);
+            let vectors = model.encoder.embedding.forward(tokens);
+            assert_eq!(values(&model.read(vectors.clone(), &LENGTHS).logits), of_tokens);
+            let others = values(&model.read(vectors + 1.0, &LENGTHS).logits);
+            assert_ne!(others, of_tokens, "{pooling:?}");
+        }
+    }
+}
+
+#[test]
+#[should_panic]
+fn vectors_of_another_width_are_refused() {
+    let device = Device::flex();
+    let x = burn::tensor::Tensor::ones([3, 7, 5], &device);
+    classifier(PoolingConfig::Mean, &device).read(x, &LENGTHS);
+}
+
 /// What the weights, the mean and the last state are of.
 #[test]
 fn poolings_are_of_the_annotations() {

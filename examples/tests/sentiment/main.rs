@@ -1,0 +1,7 @@
+//! The program `sentiment`, called as from a command line.
+
+mod bad_input;
+mod baseline;
+mod desk;
+mod splits;
+mod whole;
