@@ -5,10 +5,9 @@
 //! - [`dates`]: the built-in task
 //! - [`mechanisms`]: the program `mechanisms`
 //! - [`pronounce`]: the program `pronounce`
+//! - [`sentiment`]: the program `sentiment`
 //! - [`seq2seq`]: the program `seq2seq`
 //! - [`translate`]: the program `translate`, and what every program has that learns from pairs
-//! - [`sentiment`]: the program `sentiment`
-//! - [`translate`]: the program `translate`
 
 pub mod dates;
 pub mod device;
