@@ -47,6 +47,7 @@ mod tests {
     use crate::linear::linear;
     use burn::tensor::{Device, Distribution, Tensor};
 
+    #[allow(deprecated)] // `Device::ndarray`
     fn devices() -> Vec<Device> {
         vec![
             #[cfg(feature = "flex")]
@@ -103,7 +104,7 @@ mod tests {
             let gradient = x.grad(&gradients).expect("a gradient");
             let expected = [0.0, 1.0, 1.0, 0.0, 0.0].map(|g| [g; 3]);
             assert_eq!(
-                gradient.into_data().to_vec::<f32>().expect("numbers"),
+                gradient.try_into_vec_as::<f32>().expect("numbers"),
                 [expected, expected].as_flattened().as_flattened()
             );
         }
