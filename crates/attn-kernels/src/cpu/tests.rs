@@ -89,13 +89,8 @@ struct Case {
     heads_inside: bool,
 }
 
-/// Cases of a property: few under Miri, which is a thousand times slower.
-const CASES: u32 = if cfg!(miri) { 3 } else { 48 };
-
-/// Likewise.
-fn small(size: usize) -> usize {
-    if cfg!(miri) { size % 14 + 1 } else { size }
-}
+/// Of a property.
+const CASES: u32 = 48;
 
 fn cases() -> impl Strategy<Value = Case> {
     let kind = prop_oneof![
@@ -105,10 +100,9 @@ fn cases() -> impl Strategy<Value = Case> {
         any::<u64>().prop_map(Kind::Noise),
     ];
     // Around the sizes of tiles, panels, cells and blocks.
-    let queries = prop_oneof![1_usize..=20, 40_usize..=56, Just(100)].prop_map(small);
+    let queries = prop_oneof![1_usize..=20, 40_usize..=56, Just(100)];
     let keys = prop_oneof![1_usize..=40, 60_usize..=70, 120_usize..=140, 505_usize..=520];
-    let keys = keys.prop_map(|keys| if cfg!(miri) { keys % 71 + 1 } else { keys });
-    let width = prop_oneof![1_usize..=20, 31_usize..=33, Just(64)].prop_map(small);
+    let width = prop_oneof![1_usize..=20, 31_usize..=33, Just(64)];
     let sizes = (1_usize..=2, 1_usize..=2, 1_usize..=3, queries, keys, width.clone(), width);
     let softcap = proptest::option::of(0.5_f64..5.0);
     let bias = proptest::option::of(any::<[bool; 4]>());
@@ -314,11 +308,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() })]
 
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn kernels_are_as_exact_as_plain_loops(case in cases()) {
         check(&case)?;
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn kernels_of_f64_are_too(case in cases()) {
         // Here the loops are what is expected, and round as much as what is found: a sum of n terms
         // by up to n / 2 epsilons (Higham 2002, section 3.1), in each of two products.
@@ -336,6 +332,7 @@ proptest! {
 
     /// Whole heads or parts of them, in tasks of many or few queries: as the pool's size decides.
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn the_bits_do_not_depend_on_the_threads(case in cases()) {
         let data = case.data::<f32>();
         let answer = |threads| {
@@ -349,6 +346,41 @@ proptest! {
                 prop_assert_eq!(bits(one), bits(several), "{} with {} threads", part, threads);
             }
         }
+    }
+}
+
+/// One case for each way through the kernels, so small that Miri can run them.
+#[test]
+fn small_cases_of_every_kind_are_too() {
+    let plain = Case {
+        batch: 1,
+        kv_heads: 1,
+        group: 1,
+        queries: 4,
+        keys: 9,
+        width: 3,
+        value_width: 2,
+        kind: Kind::Open,
+        scale: 0.7,
+        softcap: None,
+        bias: None,
+        sink: false,
+        dropout: None,
+        heads_inside: false,
+    };
+    let dropout = Some(DropoutMask::new(0.4, 3));
+    let all = [true; 4];
+    let of_keys = [false, false, false, true];
+    for case in [
+        Case { kind: Kind::Causal, group: 2, ..plain.clone() },
+        Case { kind: Kind::Window(2), batch: 2, sink: true, ..plain.clone() },
+        Case { kind: Kind::Noise(5), bias: Some(all), dropout, ..plain.clone() },
+        Case { bias: Some(of_keys), softcap: Some(1.5), heads_inside: true, ..plain.clone() },
+        // A whole cell and a part of one, a whole tile and a part of one; and a decoder's step.
+        Case { kind: Kind::Causal, keys: 67, queries: 7, ..plain.clone() },
+        Case { queries: 1, keys: 67, kv_heads: 2, dropout, ..plain.clone() },
+    ] {
+        check(&case).unwrap_or_else(|error| panic!("{case:?}: {error}"));
     }
 }
 
