@@ -4,7 +4,7 @@
 
 use crate::{AttendOptions, AttentionShape, Mask, Sink};
 use attn_kernels::Visibility;
-use attn_kernels::attention::twin::with_softmax;
+use attn_kernels::attention::twin;
 use attn_kernels::attention::{self as kernel, attention, attention_with_lse};
 use burn::tensor::{FloatDType, Tensor};
 use std::sync::Arc;
@@ -99,16 +99,14 @@ pub fn attend_with_weights(
 ) -> Attended {
     let Call { bias, sink, options } = Call::new(&query, &key, mask, options);
     let storage = query.dtype();
-    let (context, log_sum_exp) = attention_with_lse(
-        query.clone(),
-        key.clone(),
-        value.clone(),
-        bias.clone(),
-        sink.clone(),
-        &options,
-    );
     // The context is the kernel's, so that nobody's answer changes because somebody looks on.
-    let (_, softmax) = with_softmax(query, key, value, bias, sink, &options);
+    let (context, log_sum_exp) =
+        attention_with_lse(query.clone(), key.clone(), value, bias.clone(), sink.clone(), &options);
+    // Not exp(score - log_sum_exp): these scores come of another product than the kernel's and round
+    // otherwise, by some epsilons times their size. A row of large scores would not sum to one, and
+    // one of very large ones to nothing or to infinity. By a maximum and a sum of its own each row
+    // keeps the law at any scale.
+    let softmax = twin::softmax(query, key, bias, sink, &options);
     let weights = softmax.weights.cast(FloatDType::from(storage));
     Attended { context, weights, log_sum_exp }
 }

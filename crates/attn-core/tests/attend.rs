@@ -44,6 +44,37 @@ fn who_asks_for_more_gets_the_same_context() {
     }
 }
 
+/// Weights are what the context is an average by, and their rows sum to one, whatever the size of the
+/// scores: a score is a sum of `d` terms and may be off by `d` roundings of its size, in the kernel and
+/// here, and a weight by the exponential of both; a sum of `k` weights rounds as often (Higham 2002,
+/// section 3.1).
+#[test]
+fn weights_are_those_of_the_context_at_any_scale() {
+    for device in devices() {
+        let [b, h, q, k, d] = [2, 3, 5, 70, 4];
+        let (query, key) = (random([b, h, q, d], &device), random([b, h, k, d], &device));
+        let value = random([b, h, k, 6], &device);
+        for scale in [0.0, 0.5, 30.0, 1e4, 1e12, 1e30] {
+            let options = AttendOptions { scale: Some(scale), ..AttendOptions::default() };
+            let (query, key) = (query.clone(), key.clone());
+            let attended =
+                attend_with_weights(query, key, value.clone(), &Mask::causal(), &options);
+            let sums = attended.weights.clone().sum_dim(3).try_into_vec_as::<f32>().unwrap();
+            let roundings = k as f32 * f32::EPSILON;
+            for sum in sums {
+                assert!((sum - 1.0).abs() <= roundings, "a row sums to {sum} at {scale}");
+            }
+            // Beyond that one score is all there is, and two that are near may change places.
+            if scale <= 30.0 {
+                let off = (attended.weights.matmul(value.clone()) - attended.context).abs().max();
+                let off = off.into_scalar::<f32>();
+                let of_scores = 2.0 * d as f32 * (scale as f32 * d as f32) * f32::EPSILON;
+                assert!(off <= 2.0 * (of_scores + 2.0 * roundings), "off by {off} at {scale}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_zero_sink_is_a_learned_one_of_zeros() {
     for device in devices() {

@@ -18,6 +18,7 @@ mod fork;
 mod kernels;
 pub mod linear;
 mod maybe;
+pub mod narrow;
 pub mod norm;
 mod random;
 pub mod recurrent;

@@ -1,6 +1,7 @@
 //! What a decoder remembers from one step to the next.
 
 use crate::KeyValue;
+use attn_kernels::narrow::narrow;
 use burn::tensor::{Int, Tensor, TensorData};
 use std::ops::Range;
 
@@ -56,7 +57,7 @@ impl KvCache {
         };
         self.len = steps.end;
         let KeyValue { key, value } = self.seen.insert(all).clone();
-        KeyValue { key: key.narrow(2, 0, self.len), value: value.narrow(2, 0, self.len) }
+        KeyValue { key: narrow(key, 2, 0, self.len), value: narrow(value, 2, 0, self.len) }
     }
 
     fn select_rows(&mut self, rows: &Tensor<1, Int>) {

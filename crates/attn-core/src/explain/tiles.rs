@@ -3,7 +3,7 @@
 use crate::attend::Call;
 use crate::{AttendOptions, Mask, Sink};
 use attn_kernels::attention::Options;
-use attn_kernels::attention::twin::with_softmax;
+use attn_kernels::attention::twin;
 use attn_kernels::{Tile, Visibility};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use std::ops::Range;
@@ -123,7 +123,7 @@ pub(super) fn walk(
     options: &AttendOptions,
     mut visit: impl FnMut(Part),
 ) {
-    let [batch, _, _, keys] = frame.dims;
+    let [.., keys] = frame.dims;
     let (query, key) = (query.without_autodiff(), key.without_autodiff());
     let options = AttendOptions {
         bias: options.bias.clone().map(Tensor::without_autodiff),
@@ -144,11 +144,8 @@ pub(super) fn walk(
             let crop = Crop { mask, rows: rows.clone(), cols: cols.clone() };
             Arc::new(crop) as Arc<dyn Visibility>
         });
-        // Nobody asks for the context; of values of width one it costs next to nothing.
-        let value =
-            Tensor::zeros([batch, key.dims()[1], cols.len(), 1], (&key.device(), key.dtype()));
         let options = Options { mask, ..options.clone() };
-        let (_, softmax) = with_softmax(query, key, value, bias, sink.clone(), &options);
+        let softmax = twin::softmax(query, key, bias, sink.clone(), &options);
         visit(Part { weights: frame.cast(softmax.weights), rows, cols });
     }
 }

@@ -20,38 +20,66 @@ pub fn attention(
     sink: Option<Tensor<1>>,
     options: &Options,
 ) -> (Tensor<4>, Tensor<3>) {
-    let (context, softmax) = with_softmax(query, key, value, bias, sink, options);
-    (context, softmax.log_sum_exp())
+    sizes::check(&query, &key, &value, bias.as_ref(), sink.as_ref(), options);
+    let storage = query.dtype();
+    let value = cast(value, precision::compute_dtype(storage));
+    let [_, _, k, d] = value.dims();
+    if query.dims().contains(&0) || k == 0 {
+        let (context, softmax) = nothing(query, k, d, sink);
+        return (cast(context, storage), softmax.log_sum_exp());
+    }
+    let (visible, softmax) = weigh(query, key, bias, sink, options);
+    let context = visible.average(softmax.weights.clone(), value, options.dropout);
+    (cast(context, storage), softmax.log_sum_exp())
 }
 
-/// [`attention`], with the softmax instead of its log-sum-exp.
+/// The softmax of [`attention`], without its context.
 ///
 /// # Panics
 /// As [`attention`].
-pub fn with_softmax(
+pub fn softmax(
     query: Tensor<4>,
     key: Tensor<4>,
-    value: Tensor<4>,
     bias: Option<Tensor<4>>,
     sink: Option<Tensor<1>>,
     options: &Options,
-) -> (Tensor<4>, Softmax) {
-    sizes::check(&query, &key, &value, bias.as_ref(), sink.as_ref(), options);
-    let storage = query.dtype();
-    let dtype = precision::compute_dtype(storage);
-    let (query, key, value) = (cast(query, dtype), cast(key, dtype), cast(value, dtype));
+) -> Softmax {
+    sizes::check(&query, &key, &key, bias.as_ref(), sink.as_ref(), options);
+    let keys = key.dims()[2];
+    if query.dims().contains(&0) || keys == 0 {
+        return nothing(query, keys, 1, sink).1;
+    }
+    weigh(query, key, bias, sink, options).1
+}
+
+/// Which pairs are visible, and the softmax over these, of at least one pair.
+fn weigh(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    bias: Option<Tensor<4>>,
+    sink: Option<Tensor<1>>,
+    options: &Options,
+) -> (Visible, Softmax) {
+    let dtype = precision::compute_dtype(query.dtype());
+    let (query, key) = (cast(query, dtype), cast(key, dtype));
     let (bias, sink) = (bias.map(|bias| cast(bias, dtype)), sink.map(|sink| cast(sink, dtype)));
     let [b, h, q, _] = query.dims();
-    let [_, _, k, d] = value.dims();
-    if [b, h, q, k].contains(&0) {
-        let (context, softmax) = nothing_to_see(query, k, d, sink);
-        return (cast(context, storage), softmax);
-    }
-    let visible = Visible::new(options.mask.as_deref(), [b, h, q, k], &query.device());
+    let pairs = [b, h, q, key.dims()[2]];
+    let visible = Visible::new(options.mask.as_deref(), pairs, &query.device());
     let scores = visible.scores(query, key, bias, options); // [b, h, q, k]
     let softmax = visible.softmax(scores, sink);
-    let context = visible.average(softmax.weights.clone(), value, options.dropout);
-    (cast(context, storage), softmax)
+    (visible, softmax)
+}
+
+/// [`nothing_to_see`] in the type that is computed in.
+fn nothing(
+    query: Tensor<4>,
+    keys: usize,
+    value_dim: usize,
+    sink: Option<Tensor<1>>,
+) -> (Tensor<4>, Softmax) {
+    let dtype = precision::compute_dtype(query.dtype());
+    nothing_to_see(cast(query, dtype), keys, value_dim, sink.map(|sink| cast(sink, dtype)))
 }
 
 /// Attention over no keys at all, or of no queries: `rows` is `[batch, heads, queries, _]`, the

@@ -2,6 +2,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod adamw;
+#[cfg(test)]
+mod agreement;
 mod backward;
 mod careful;
 mod cells;
@@ -27,6 +29,7 @@ mod schedule;
 mod scores;
 mod simd;
 pub(crate) mod sum_of_squares;
+mod team;
 #[cfg(test)]
 mod tests;
 

@@ -20,13 +20,14 @@ pub(super) fn prefer_large<T>(start: *const T, count: usize) {
     }
     let first = (start as usize).next_multiple_of(LARGE);
     let end = (start as usize + bytes) / LARGE * LARGE;
-    #[cfg(target_os = "linux")]
+    // Miri knows no advice.
+    #[cfg(all(target_os = "linux", not(miri)))]
     if first < end {
         // SAFETY: advice changes no contents, whoever owns the memory; that it may not be heard is
         // no failure.
         unsafe { libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_HUGEPAGE) };
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(target_os = "linux", not(miri))))]
     let _ = (first, end);
 }
 

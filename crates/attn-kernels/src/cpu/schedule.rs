@@ -1,11 +1,12 @@
 //! Tasks on the threads of the current pool.
 
+use super::team::{Wake, together};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `tasks` in some order, each by one of the pool's threads, with a scratch space of its own.
+/// Does `tasks` in some order, each by one thread, with a scratch space of its own.
 ///
 /// Tasks with low numbers are begun first. `work` is about how many operations all of them take:
-/// little is done at once on the calling thread, which is quicker than to wake another.
+/// little is done at once on the calling thread, which is quicker than to share it.
 pub(super) fn each<T>(
     tasks: usize,
     work: usize,
@@ -14,15 +15,18 @@ pub(super) fn each<T>(
 ) {
     /// What a processor does in the time that it takes to wake a thread.
     const WAKE: usize = 1 << 20;
+    /// And in the time that it takes to tell one that is awake.
+    const SHARE: usize = 1 << 17;
 
     let threads = rayon::current_num_threads().min(tasks);
-    if threads < 2 || work < WAKE {
+    if threads < 2 || work < SHARE {
         let mut scratch = scratch();
         (0..tasks).for_each(|index| task(&mut scratch, index));
         return;
     }
     let next = AtomicUsize::new(0);
-    let worker = || {
+    let wake = if work < WAKE { Wake::Nobody } else { Wake::Sleepers };
+    together(threads - 1, wake, &|| {
         let mut own = None;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -31,10 +35,6 @@ pub(super) fn each<T>(
             }
             task(own.get_or_insert_with(&scratch), index);
         }
-    };
-    rayon::scope(|scope| {
-        (1..threads).for_each(|_| scope.spawn(|_| worker()));
-        worker();
     });
 }
 

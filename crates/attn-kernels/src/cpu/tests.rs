@@ -89,6 +89,9 @@ struct Case {
     heads_inside: bool,
 }
 
+/// Of a property.
+const CASES: u32 = 48;
+
 fn cases() -> impl Strategy<Value = Case> {
     let kind = prop_oneof![
         Just(Kind::Open),
@@ -302,14 +305,16 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() })]
 
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn kernels_are_as_exact_as_plain_loops(case in cases()) {
         check(&case)?;
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn kernels_of_f64_are_too(case in cases()) {
         // Here the loops are what is expected, and round as much as what is found: a sum of n terms
         // by up to n / 2 epsilons (Higham 2002, section 3.1), in each of two products.
@@ -327,6 +332,7 @@ proptest! {
 
     /// Whole heads or parts of them, in tasks of many or few queries: as the pool's size decides.
     #[test]
+    #[cfg_attr(miri, ignore = "large cases")]
     fn the_bits_do_not_depend_on_the_threads(case in cases()) {
         let data = case.data::<f32>();
         let answer = |threads| {
@@ -343,13 +349,49 @@ proptest! {
     }
 }
 
+/// One case for each way through the kernels, so small that Miri can run them.
+#[test]
+fn small_cases_of_every_kind_are_too() {
+    let plain = Case {
+        batch: 1,
+        kv_heads: 1,
+        group: 1,
+        queries: 4,
+        keys: 9,
+        width: 3,
+        value_width: 2,
+        kind: Kind::Open,
+        scale: 0.7,
+        softcap: None,
+        bias: None,
+        sink: false,
+        dropout: None,
+        heads_inside: false,
+    };
+    let dropout = Some(DropoutMask::new(0.4, 3));
+    let all = [true; 4];
+    let of_keys = [false, false, false, true];
+    for case in [
+        Case { kind: Kind::Causal, group: 2, ..plain.clone() },
+        Case { kind: Kind::Window(2), batch: 2, sink: true, ..plain.clone() },
+        Case { kind: Kind::Noise(5), bias: Some(all), dropout, ..plain.clone() },
+        Case { bias: Some(of_keys), softcap: Some(1.5), heads_inside: true, ..plain.clone() },
+        // A whole cell and a part of one, a whole tile and a part of one; and a decoder's step.
+        Case { kind: Kind::Causal, keys: 67, queries: 7, ..plain.clone() },
+        Case { queries: 1, keys: 67, kv_heads: 2, dropout, ..plain.clone() },
+    ] {
+        check(&case).unwrap_or_else(|error| panic!("{case:?}: {error}"));
+    }
+}
+
 /// Over many cases, the same in every run: errors at most twice those of plain loops, by their
 /// geometric mean.
 #[test]
+#[cfg_attr(miri, ignore = "few cases say nothing of a mean")]
 fn errors_are_at_most_twice_those_of_plain_loops() {
     let mut runner = TestRunner::deterministic();
     let mut logarithms = BTreeMap::<_, Vec<f64>>::new();
-    for _ in 0..48 {
+    for _ in 0..CASES {
         let case = cases().new_tree(&mut runner).expect("nothing is rejected").current();
         let expected = case.data::<f64>().answer(None);
         let data = case.data::<f32>();
@@ -373,6 +415,7 @@ fn errors_are_at_most_twice_those_of_plain_loops() {
 
 /// A row's neighbours in its tile are others where queries are cut elsewhere.
 #[test]
+#[cfg_attr(miri, ignore = "too many pairs")]
 fn a_row_does_not_depend_on_its_neighbours() {
     for kind in [Kind::Window(30), Kind::Causal, Kind::Noise(3)] {
         let case = Case {
@@ -402,6 +445,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
 
 /// Keys in several parts, each of several blocks, and queries that are few.
 #[test]
+#[cfg_attr(miri, ignore = "too many keys; the parts of the next test are as many")]
 fn parts_of_many_keys_merge() {
     for (queries, group, kind) in
         [(1, 1, Kind::Open), (2, 3, Kind::Causal), (5, 1, Kind::Window(3))]

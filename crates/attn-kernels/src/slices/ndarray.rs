@@ -17,8 +17,19 @@ macro_rules! slices {
                 let NdArrayTensor::$variant(storage) = tensor else { return None };
                 let view = storage.view();
                 let strides = view.strides().to_vec();
-                let forwards = strides.iter().all(|&stride| stride >= 0);
-                let data = view.to_slice_memory_order().filter(|_| forwards)?;
+                if strides.iter().any(|&stride| stride < 0) {
+                    return None;
+                }
+                if view.is_empty() {
+                    return Some(Memory { data: &[], strides });
+                }
+                let steps = view.shape().iter().zip(&strides);
+                let last = steps.map(|(&size, &step)| (size - 1) * step.unsigned_abs()).sum::<usize>();
+                // SAFETY: the first element is at the pointer, as no dimension runs backwards, and the
+                // last one `last` behind it. Both are of one vector of numbers, and so is what lies
+                // between, also where that belongs to another view. The tensor is borrowed, and who
+                // shares its vector copies it before writing.
+                let data = unsafe { std::slice::from_raw_parts(view.as_ptr(), last + 1) };
                 Some(Memory { data, strides })
             }
 

@@ -40,7 +40,8 @@ impl<T: Real> Op<T> for Elementary {
         // Single precision for both: the polynomials are those of f32, f64 has the library's.
         let ulp = f64::from(f32::EPSILON);
         let steps = 200_000 / S::LANES;
-        for step in 0..steps {
+        // Miri is a thousand times slower, and here nothing depends on the numbers.
+        for step in (0..steps).step_by(if cfg!(miri) { 4999 } else { 1 }) {
             // From -126 to 8, and on towards zero and infinity for the tangent.
             let x = numbers::<S>(|lane| -126.0 + 134.0 * (step * S::LANES + lane) as f64 / 2e5);
             for (y, x) in lanes(simd, simd.exp2(load(simd, &x))).into_iter().zip(&x) {

@@ -1,0 +1,205 @@
+//! The kernels of layers, each by every instruction set that the processor has, against the portable
+//! one: rows that end inside a vector, and slices of several tasks.
+//!
+//! What they should compute is tested through tensors, in `tests/layers.rs`; this is on bare slices,
+//! which Miri can run.
+
+use super::simd::Isa;
+use super::{View, activation, adamw, cross_entropy, dropout, norm, rotary, sum_of_squares};
+use crate::activation::Activation;
+use crate::adamw::Step;
+use crate::rotary::Pairing;
+use crate::{DropoutMask, combine};
+
+/// Uniform in `[-1, 1)`.
+fn noise(size: usize, seed: u64) -> Vec<f32> {
+    let number = |i| (combine(seed, i as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    (0..size).map(number).collect()
+}
+
+/// Rows and columns: the last row of a task, and the last vector of a row, are not whole.
+/// Under Miri, which is a thousand times slower, a few rows alone.
+const SIZES: &[[usize; 2]] =
+    if cfg!(miri) { &[[2, 21]] } else { &[[2, 21], [67, 5], [131, 300], [1, 16]] };
+
+/// Slices by every instruction set are as far apart as sums of their numbers in another order may be
+/// (Higham 2002, section 3.1), with a few roundings for each term: of exponentials, and of products
+/// that one of them rounds and another does not.
+fn agree(sizes: [usize; 2], kernel: impl Fn(Isa) -> Vec<Vec<f32>>) {
+    let [rows, columns] = sizes;
+    let limit = 8.0 * rows.max(columns) as f32 * f32::EPSILON;
+    let expected = kernel(Isa::Portable);
+    for isa in Isa::all() {
+        for (part, (found, expected)) in kernel(isa).iter().zip(&expected).enumerate() {
+            assert_eq!(found.len(), expected.len());
+            let largest = expected.iter().fold(1.0_f32, |a, b| a.max(b.abs()));
+            for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+                let off = (found - expected).abs() / largest;
+                assert!(off <= limit, "{}: {i} of {part} at {sizes:?}: {off:e}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn activations() {
+    for &sizes in SIZES {
+        let size = sizes[0] * sizes[1];
+        let (x, y) = (noise(size, 1), noise(size, 2));
+        for f in [Activation::Relu, Activation::Gelu, Activation::GeluTanh, Activation::Silu] {
+            agree(sizes, |isa| {
+                let (mut g, mut gated_x, mut gated_g) = (y.clone(), x.clone(), y.clone());
+                activation::backward(isa, f, &x, &mut g);
+                activation::gated_backward(isa, f, &y, &mut gated_x, &mut gated_g);
+                let values = activation::forward(isa, f, &x);
+                vec![values, activation::gated_forward(isa, f, &x, &y), g, gated_x, gated_g]
+            });
+        }
+    }
+}
+
+#[test]
+fn norms() {
+    for &sizes in SIZES {
+        let [rows, columns] = sizes;
+        let size = rows * columns;
+        let (x, gain, shift) = (noise(size, 1), noise(columns, 2), noise(columns, 3));
+        for centred in [false, true] {
+            let shift = centred.then_some(shift.as_slice());
+            let rows = norm::Rows { x: &x, gain: &gain, shift, centred, epsilon: 1e-3 };
+            agree(sizes, |isa| {
+                let (mut alone, mut beside) = (noise(size, 4), noise(size, 4));
+                let [gain, shift] = norm::backward(isa, rows, &mut alone, None);
+                norm::backward(isa, rows, &mut beside, Some(&x));
+                vec![norm::forward(isa, rows), alone, beside, gain, shift]
+            });
+        }
+    }
+}
+
+#[test]
+fn losses() {
+    for &sizes in SIZES {
+        let [rows, columns] = sizes;
+        let logits = noise(rows * columns, 1);
+        let label = |row: usize| (row % 3 != 1).then_some((row * 7 % columns) as u32);
+        let of_rows: Vec<_> = (0..rows).map(label).collect();
+        let labels = cross_entropy::Labels { of_rows: &of_rows, smoothing: 0.1 };
+        agree(sizes, |isa| {
+            let (costs, saved) = cross_entropy::forward(isa, &logits, labels);
+            let (mut gradient, mut both) = (logits.clone(), logits.clone());
+            cross_entropy::backward(isa, &mut gradient, labels, &saved, 0.5);
+            let costs_of_both = cross_entropy::both(isa, &mut both, labels);
+            vec![costs, gradient, costs_of_both, both]
+        });
+    }
+}
+
+#[test]
+fn what_changes_each_element() {
+    let step = Step {
+        beta_1: 0.9,
+        beta_2: 0.99,
+        epsilon: 1e-3,
+        weight_decay: 0.1,
+        rate: 0.1,
+        scale: 0.5,
+        number: 2,
+    };
+    let mask = DropoutMask::new(0.3, 5);
+    for &sizes in SIZES {
+        let size = sizes[0] * sizes[1];
+        let x = noise(size, 1);
+        agree(sizes, |isa| {
+            let [mut parameter, mut first] = [noise(size, 2), noise(size, 3)];
+            let mut second: Vec<_> = noise(size, 4).into_iter().map(f32::abs).collect();
+            adamw::step(isa, &mut parameter, &x, [&mut first, &mut second], &step);
+            let (mut alone, mut beside) = (x.clone(), x.clone());
+            dropout::dropout(isa, &mut alone, sizes[1], &mask, None);
+            dropout::dropout(isa, &mut beside, sizes[1], &mask, Some(&parameter));
+            let squares = vec![sum_of_squares::sum_of_squares(isa, &x)];
+            vec![parameter, first, second, alone, beside, squares]
+        });
+    }
+}
+
+#[test]
+fn rotations() {
+    let [batch, heads, steps, width] = if cfg!(miri) { [2, 2, 2, 6] } else { [2, 3, 70, 42] };
+    let size = batch * heads * steps * width;
+    let x = noise(size, 1);
+    let of_one = steps * width / 2;
+    let angles = noise(batch * of_one, 2);
+    let [cos, sin]: [Vec<_>; 2] =
+        [f32::cos, f32::sin].map(|f| angles.iter().map(|&a| f(a)).collect());
+    let plain = [heads * steps * width, steps * width, width, 1];
+    let inside = [heads * steps * width, width, heads * width, 1];
+    for strides in [plain, inside] {
+        let view = View { data: &x, shape: [batch, heads, steps, width], strides };
+        for pairing in [Pairing::HalfSplit, Pairing::Interleaved] {
+            for count in [of_one, batch * of_one] {
+                agree([heads, width], |isa| {
+                    let angles = rotary::Angles { cos: &cos[..count], sin: &sin[..count] };
+                    let turn = |to| rotary::rotate(isa, &view, angles, pairing, to).data;
+                    [rotary::Direction::Forwards, rotary::Direction::Backwards].map(turn).to_vec()
+                });
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+#[test]
+fn tables() {
+    use super::embedding;
+
+    for &sizes in SIZES {
+        let [rows, width] = sizes;
+        let table = noise(9 * width, 1);
+        // Several copies of some rows of the table, none of others.
+        let ids: Vec<_> = (0..rows).map(|row| row * row % 7).collect();
+        let gradient = noise(rows * width, 2);
+        agree(sizes, |isa| {
+            let found = embedding::forward(&table, width, &ids);
+            vec![found, embedding::backward(isa, &gradient, &ids, [9, width])]
+        });
+    }
+}
+
+/// The product is `gemm`'s, which chooses instructions for itself: against plain sums.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+#[test]
+fn products() {
+    use super::linear::{Matrix, Plus, product, product_to, sum_of_rows};
+
+    let sizes = if cfg!(miri) { [2, 3, 5] } else { [130, 70, 300] };
+    let [rows, depth, columns] = sizes;
+    let (a, b, bias) = (noise(rows * depth, 1), noise(depth * columns, 2), noise(columns, 3));
+    let near = |found: f32, expected: f64| {
+        // A rounding for each term, each of at most 1.
+        let limit = (depth + 2) as f64 * depth as f64 * f64::from(f32::EPSILON);
+        assert!((f64::from(found) - expected).abs() <= limit, "{found} of {expected} at {sizes:?}");
+    };
+    for by_columns in [false, true] {
+        let left = if by_columns { [1, rows] } else { [depth, 1] };
+        let right = if by_columns { [1, depth] } else { [columns, 1] };
+        let left = Matrix::new(&a, [rows, depth], left);
+        let right = Matrix::new(&b, [depth, columns], right);
+        let at = |i: usize, j: usize, k: usize| {
+            let of_a = if by_columns { k * rows + i } else { i * depth + k };
+            let of_b = if by_columns { j * depth + k } else { k * columns + j };
+            f64::from(a[of_a]) * f64::from(b[of_b])
+        };
+        let with_row = product(left, right, Some(&bias));
+        let mut old = vec![1.0; rows * columns];
+        product_to(left, right, Plus::Old, &mut old);
+        for (i, (with_row, old)) in with_row.chunks(columns).zip(old.chunks(columns)).enumerate() {
+            for j in 0..columns {
+                let sum = (0..depth).map(|k| at(i, j, k)).sum::<f64>();
+                near(with_row[j], sum + f64::from(bias[j]));
+                near(old[j], sum + 1.0);
+            }
+        }
+    }
+    agree([rows, depth], |isa| vec![sum_of_rows(isa, &a, depth)]);
+}

@@ -1,0 +1,247 @@
+//! The calling thread, and those of the current pool that come to help it.
+//!
+//! A step of a decoder is a hundred operations of some ten microseconds. To hand such a one to a
+//! pool and sleep until it is done costs about as much as the operation: a thread must wake, and then
+//! wake the caller. So the caller begins at once, never waits for a thread that has not begun, and a
+//! thread that has helped stays awake for a while, looking for the next job.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks for the next job: longer than what a decoder does between two of them.
+const LINGER: Duration = Duration::from_micros(60);
+
+/// Whether threads that sleep are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The work is long enough.
+    Sleepers,
+    /// It is not, but those that are awake may help.
+    Nobody,
+}
+
+/// Does `work` on this thread, and at the same time on up to `helpers` others, as soon as they come.
+/// It must be work that is done when each that has begun is back: tasks that are taken one by one.
+///
+/// A panic of one of them is raised here.
+pub(super) fn together(helpers: usize, wake: Wake, work: &(dyn Fn() + Sync)) {
+    let awake = claim(helpers);
+    let wanted = awake + if wake == Wake::Sleepers { helpers - awake } else { 0 };
+    if wanted == 0 {
+        return work();
+    }
+    let job = Arc::new(Job::new(work));
+    if awake > 0 {
+        let mut posted = posted();
+        posted.extend((0..awake).map(|_| Arc::clone(&job)));
+        POSTED_COUNT.fetch_add(awake, Ordering::Release);
+    }
+    for _ in awake..wanted {
+        let job = Arc::clone(&job);
+        rayon::spawn(move || {
+            if job.help() {
+                linger();
+            }
+        });
+    }
+    // Whatever happens here, `work` must not go while somebody is inside.
+    let own = catch_unwind(AssertUnwindSafe(work));
+    job.close();
+    let helped = job.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(panic) = own.err().or(helped) {
+        resume_unwind(panic);
+    }
+}
+
+/// Work that may be entered until it is closed.
+struct Job {
+    /// Of a lifetime that ends some time after the job is closed and left by all.
+    work: *const (dyn Fn() + Sync),
+    /// The number of helpers inside, [`CLOSED`] and [`WAITING`].
+    state: AtomicUsize,
+    caller: Thread,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// Nobody may enter any more.
+const CLOSED: usize = 1 << 62;
+/// The caller sleeps until the last one has left.
+const WAITING: usize = 1 << 61;
+
+// SAFETY: `work` may be called by several threads at once, and is not touched by who may not enter.
+unsafe impl Send for Job {}
+// SAFETY: likewise.
+unsafe impl Sync for Job {}
+
+impl Job {
+    /// To be [closed](Self::close) before `work` goes.
+    fn new<'a>(work: &'a (dyn Fn() + Sync + 'a)) -> Self {
+        let work: *const (dyn Fn() + Sync + 'a) = work;
+        // SAFETY: the same pointer; that its lifetime is not known any more is what `state` is for.
+        let work = unsafe {
+            std::mem::transmute::<*const (dyn Fn() + Sync + 'a), *const (dyn Fn() + Sync)>(work)
+        };
+        let state = AtomicUsize::new(0);
+        Self { work, state, caller: thread::current(), panic: Mutex::new(None) }
+    }
+
+    /// Does the work, unless it is closed; whether it was not.
+    fn help(&self) -> bool {
+        let is_open = self.state.fetch_add(1, Ordering::Acquire) & CLOSED == 0;
+        if is_open {
+            // SAFETY: this thread was counted before the job was closed, and the caller of `new` waits
+            // in `close` until the count is 0 again.
+            let work = unsafe { &*self.work };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+            }
+        }
+        let before = self.state.fetch_sub(1, Ordering::Release);
+        if before == CLOSED + WAITING + 1 {
+            self.caller.unpark();
+        }
+        is_open
+    }
+
+    /// Lets nobody in any more, and waits for those who are inside.
+    fn close(&self) {
+        /// Rounds of waiting awake: others are about to be done with a task like the caller's last.
+        const AWAKE: usize = if cfg!(miri) { 10 } else { 20_000 };
+
+        let mut state = self.state.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
+        for _ in 0..AWAKE {
+            if state == CLOSED {
+                return;
+            }
+            std::hint::spin_loop();
+            state = self.state.load(Ordering::Acquire);
+        }
+        self.state.fetch_or(WAITING, Ordering::AcqRel);
+        while self.state.load(Ordering::Acquire) != CLOSED + WAITING {
+            thread::park();
+        }
+    }
+}
+
+/// Jobs for threads that linger, each as often as it wants helpers.
+static POSTED: Mutex<VecDeque<Arc<Job>>> = Mutex::new(VecDeque::new());
+/// How many these are.
+static POSTED_COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Threads that linger and have not been claimed: who claims one posts a job.
+static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
+fn posted() -> MutexGuard<'static, VecDeque<Arc<Job>>> {
+    POSTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Claims up to `most` of the threads that linger.
+fn claim(most: usize) -> usize {
+    let some = |awake: usize| (awake.min(most) > 0).then(|| awake - awake.min(most));
+    match LINGERING.fetch_update(Ordering::AcqRel, Ordering::Relaxed, some) {
+        Ok(before) => before.min(most),
+        Err(_) => 0,
+    }
+}
+
+thread_local! {
+    /// Whether this thread lingers, further up its stack.
+    static LINGERS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Helps with jobs that are posted, and with whatever else the pool has to do, until there has been
+/// nothing for a while.
+fn linger() {
+    if LINGERS.replace(true) {
+        return;
+    }
+    LINGERING.fetch_add(1, Ordering::AcqRel);
+    let mut since = Instant::now();
+    loop {
+        for _ in 0..32 {
+            if POSTED_COUNT.load(Ordering::Acquire) > 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let job =
+            if POSTED_COUNT.load(Ordering::Acquire) > 0 { posted().pop_front() } else { None };
+        if let Some(job) = job {
+            POSTED_COUNT.fetch_sub(1, Ordering::AcqRel);
+            job.help();
+            LINGERING.fetch_add(1, Ordering::AcqRel);
+            since = Instant::now();
+        } else if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            since = Instant::now();
+        } else if since.elapsed() > LINGER && claim(1) == 1 {
+            // Claimed by itself. Where that fails somebody else has claimed a thread, and posts.
+            break;
+        }
+    }
+    LINGERS.set(false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUNDS: usize = if cfg!(miri) { 2 } else { 2000 };
+
+    /// Adds the numbers below `tasks`, each of them once, by whoever comes.
+    fn sum(tasks: usize, wake: Wake) -> usize {
+        let (next, sum) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        together(2, wake, &|| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= tasks {
+                    return;
+                }
+                sum.fetch_add(index, Ordering::Relaxed);
+            }
+        });
+        sum.into_inner()
+    }
+
+    #[test]
+    fn every_task_is_done_once_and_before_the_end() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+        for round in 0..ROUNDS {
+            let wake = if round % 3 == 0 { Wake::Sleepers } else { Wake::Nobody };
+            let tasks = round % 7;
+            assert_eq!(sum(tasks, wake), tasks * tasks.saturating_sub(1) / 2);
+            assert_eq!(pool.install(|| sum(5, wake)), 10);
+        }
+    }
+
+    /// Several callers at once, who claim the same threads.
+    #[test]
+    fn callers_do_not_mind_each_other() {
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..ROUNDS).for_each(|_| assert_eq!(sum(6, Wake::Sleepers), 15)));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_arrives_once_all_are_back() {
+        for round in 0..ROUNDS.min(20) {
+            let inside = AtomicUsize::new(0);
+            let raised = catch_unwind(AssertUnwindSafe(|| {
+                together(2, Wake::Sleepers, &|| {
+                    inside.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_micros(100));
+                    inside.fetch_sub(1, Ordering::Relaxed);
+                    assert!(round % 2 == 1, "told to");
+                });
+            }));
+            assert_eq!(raised.is_err(), round % 2 == 0);
+            assert_eq!(inside.into_inner(), 0);
+        }
+    }
+}
