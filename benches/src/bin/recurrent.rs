@@ -192,7 +192,7 @@ fn measured(
     })?;
     let train = Work::Train as usize;
     let of_base = median(&times[base][train]);
-    let row = |(side, times): (&Box<dyn Side>, &Vec<f64>)| {
+    let row = |side: &dyn Side, times: &[f64]| {
         let seconds = median(times);
         Row {
             setting: setting.name(),
@@ -203,7 +203,7 @@ fn measured(
             speed: of_base / seconds,
         }
     };
-    Ok(sides.iter().zip(times.iter().map(|times| &times[train])).map(row).collect())
+    Ok(sides.iter().zip(&times).map(|(side, times)| row(&**side, &times[train])).collect())
 }
 
 /// A ratio between different layers would mean nothing.
