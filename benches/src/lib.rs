@@ -16,6 +16,7 @@ pub mod ours;
 pub mod process;
 pub mod pytorch;
 pub mod rate;
+pub mod recurrent;
 pub mod report;
 pub mod scaling;
 pub mod setting;

@@ -137,7 +137,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn contestants(arguments: &Arguments, skipped: &mut Vec<String>) -> Vec<Contestant> {
     let devices = match &arguments.device {
         Some(device) => vec![device.clone()],
-        None => processors(),
+        None => device::processors(),
     };
     let mut contestants: Vec<_> = devices.iter().cloned().map(Contestant::Ours).collect();
     if arguments.alone {
@@ -160,13 +160,6 @@ fn contestants(arguments: &Arguments, skipped: &mut Vec<String>) -> Vec<Contesta
     contestants
 }
 
-/// flex and ndarray, or what the build has instead.
-fn processors() -> Vec<NamedDevice> {
-    let open: Vec<_> =
-        ["flex", "ndarray"].into_iter().filter_map(|name| device::open(name).ok()).collect();
-    if open.is_empty() { vec![device::default()] } else { open }
-}
-
 fn table(
     arguments: &Arguments,
     contestants: &[Contestant],
@@ -185,7 +178,7 @@ fn table(
     check_same_model(&sides)?;
     let base = contestants.iter().position(|it| matches!(it, Contestant::Pytorch(_))).unwrap_or(0);
     // Where the sides in Rust are on a processor, the products are too.
-    let device = arguments.device.clone().unwrap_or_else(|| processors().remove(0)).device;
+    let device = arguments.device.clone().unwrap_or_else(|| device::processors().remove(0)).device;
     let mut rates = Vec::new();
     let mut round_of_rates = None;
     let times = measure(&mut sides, works, rounds, |round, side| {

@@ -10,6 +10,7 @@ use attn_core::alignment::{Draw, Past};
 use attn_core::coverage::coverage_loss;
 use attn_core::pointer::{Source, mixture};
 use attn_core::{Dropout, DropoutConfig, Mask, mechanism};
+use attn_kernels::recurrent::each_step;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::activation::log_sigmoid;
@@ -399,11 +400,11 @@ impl Decoder {
             unreachable!("a flow that waits has an attention")
         };
         let source = (attention, &memory.mask);
-        let [b, t, e] = embedded.dims();
+        let inputs = each_step(embedded.clone().swap_dims(0, 1));
         let (mut hidden, mut contexts, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         let (mut features, mut draws) = (Vec::new(), Vec::new());
-        for step in 0..t {
-            let input = embedded.clone().slice_dim(1, step..step + 1).reshape([b, e]);
+        for input in inputs {
+            let input = input.squeeze_dim(0); // [b, e]
             let looked = match flow {
                 Flow::Bahdanau(flow) => {
                     let query = top(&state.states);

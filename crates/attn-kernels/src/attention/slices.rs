@@ -133,7 +133,7 @@ fn problem<'a, B: Slices<T>, T>(inputs: &'a Inputs<B>, options: &'a Options) -> 
 }
 
 /// Copies what the kernel cannot read as it is.
-fn in_rows<B: Slices<T>, T>(inputs: Inputs<B>) -> Inputs<B> {
+fn in_rows<B: Slices<T>, T: Element>(inputs: Inputs<B>) -> Inputs<B> {
     Inputs {
         query: with_rows::<B, T>(inputs.query),
         key: with_rows::<B, T>(inputs.key),

@@ -27,6 +27,8 @@ pub(crate) mod recurrent;
 pub(crate) mod rotary;
 mod schedule;
 mod scores;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod sequence;
 mod simd;
 pub(crate) mod sum_of_squares;
 mod team;

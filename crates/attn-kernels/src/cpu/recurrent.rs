@@ -121,7 +121,7 @@ fn slope<S: Simd<T = f32>>(simd: S, [x, rest]: [S::V; 2]) -> S::V {
 
 /// `1 - x²`, of a tanh.
 #[inline(always)]
-fn tanh_slope<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
+pub(super) fn tanh_slope<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
     simd.sub(simd.splat(1.0), simd.mul(x, x))
 }
 

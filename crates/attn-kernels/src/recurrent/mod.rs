@@ -1,8 +1,15 @@
-//! Steps of recurrent cells, behind their matrices, differentiable.
+//! Recurrent cells, step by step or along whole sequences, differentiable.
 
+mod along;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
+mod sequence;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod sequence_ops;
 pub mod twin;
+
+pub use along::{along, each_step};
+pub use sequence::{gru_sequence, lstm_sequence};
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;

@@ -1,6 +1,7 @@
-//! Steps of recurrent cells in plain tensor operations: what "correct" means, and what runs on every
+//! Recurrent cells in plain tensor operations: what "correct" means, and what runs on every
 //! device.
 
+use super::along::{along, first_rows};
 use burn::tensor::{DType, Tensor, activation};
 
 /// [`lstm_cell`](super::lstm_cell).
@@ -25,6 +26,52 @@ pub fn gru_cell(projected: Tensor<2>, recurrent: Tensor<2>, hidden: Tensor<2>) -
     let (of_input, of_state) = of(2);
     let new = (of_input + reset * of_state).tanh();
     new.clone() + update * (hidden - new)
+}
+
+/// [`lstm_sequence`](super::lstm_sequence).
+pub fn lstm_sequence(
+    projected: Tensor<3>,
+    weight: Tensor<2>,
+    start: [Tensor<2>; 2],
+    kept: Option<Tensor<2>>,
+    lengths: &[usize],
+    reverse: bool,
+) -> (Tensor<3>, [Tensor<2>; 2]) {
+    along(projected, lengths, reverse, start, |projected, [hidden, cell]| {
+        let recurrent = seen(hidden, kept.as_ref()).matmul(weight.clone());
+        let (hidden, cell) = lstm_cell(projected, recurrent, cell);
+        [hidden, cell]
+    })
+}
+
+/// [`gru_sequence`](super::gru_sequence).
+pub fn gru_sequence(
+    projected: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    hidden: Tensor<2>,
+    kept: Option<Tensor<2>>,
+    lengths: &[usize],
+    reverse: bool,
+) -> (Tensor<3>, Tensor<2>) {
+    let (outputs, [hidden]) =
+        along(projected, lengths, reverse, [hidden], |projected, [hidden]| {
+            let recurrent = seen(hidden.clone(), kept.as_ref()).matmul(weight.clone());
+            let recurrent = recurrent + bias.clone().unsqueeze_dim(0);
+            [gru_cell(projected, recurrent, hidden)]
+        });
+    (outputs, hidden)
+}
+
+/// What the matrix sees of a state.
+fn seen(hidden: Tensor<2>, kept: Option<&Tensor<2>>) -> Tensor<2> {
+    match kept {
+        None => hidden,
+        Some(kept) => {
+            let [rows, _] = hidden.dims();
+            hidden * first_rows(kept.clone(), rows)
+        }
+    }
 }
 
 fn sigmoid(x: Tensor<2>) -> Tensor<2> {

@@ -56,17 +56,48 @@ pub(crate) fn with_rows<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<
 }
 
 /// The tensor, copied if its elements are not all next to each other.
-pub(crate) fn in_order<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn in_order<B: Slices<T>, T: Element>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     let shape = tensor.shape();
-    let ordered = B::memory(&tensor).is_some_and(|memory| {
-        let mut expected = 1;
-        shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
-            let right = size == 1 || stride == expected;
-            expected *= size as isize;
-            right
-        })
+    let Some(memory) = B::memory(&tensor) else { return B::contiguous(tensor) };
+    let mut expected = 1;
+    let ordered = shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
+        let right = size == 1 || stride == expected;
+        expected *= size as isize;
+        right
     });
-    if ordered { tensor } else { B::contiguous(tensor) }
+    if ordered {
+        return tensor;
+    }
+    match copied_by_rows(&memory, &shape) {
+        Some(elements) => self::tensor::<B, T>(elements, shape, &tensor.device()),
+        None => B::contiguous(tensor),
+    }
+}
+
+/// The elements in order, if those of a row are next to each other: the steps of a batch, say, which
+/// a backend may copy one by one.
+fn copied_by_rows<T: Copy>(memory: &Memory<T>, shape: &Shape) -> Option<Vec<T>> {
+    let last = shape.num_dims().checked_sub(1)?;
+    let (width, count) = (shape[last], shape.num_elements());
+    let forwards = memory.strides.iter().all(|&stride| stride >= 0);
+    if !forwards || count == 0 || (width > 1 && memory.strides[last] != 1) {
+        return None;
+    }
+    let mut elements = Vec::with_capacity(count);
+    let mut index = vec![0; last];
+    for _ in 0..count / width {
+        let start: usize =
+            index.iter().zip(&memory.strides).map(|(i, stride)| i * stride.unsigned_abs()).sum();
+        elements.extend_from_slice(&memory.data[start..start + width]);
+        for axis in (0..last).rev() {
+            index[axis] += 1;
+            if index[axis] < shape[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+    Some(elements)
 }
 
 /// The tensor with its elements in order, changed: where it is, if it has no other owner.

@@ -26,9 +26,9 @@ impl Packing {
         self.lengths.first().copied().unwrap_or(0)
     }
 
-    /// How many rows have step `step`.
-    pub fn rows_at(&self, step: usize) -> usize {
-        self.lengths.partition_point(|&length| length > step)
+    /// In their order.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
     }
 
     /// Rows of a batch, as it came, in the order of their lengths.
@@ -99,7 +99,7 @@ mod tests {
     fn rows_go_by_length_and_come_back() {
         let packing = Packing::new(&[2, 5, 0, 5]);
         assert_eq!(packing.steps(), 5);
-        assert_eq!([0, 1, 2, 4, 5].map(|step| packing.rows_at(step)), [3, 3, 2, 2, 0]);
+        assert_eq!(packing.lengths(), [5, 5, 2, 0]);
         let x = Tensor::<2>::from_floats([[0.0], [1.0], [2.0], [3.0]], &Device::flex());
         let sorted = packing.sort(x.clone());
         let values = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 use super::packing::Packing;
 use super::{Cell, State};
+use attn_kernels::recurrent::{along, gru_sequence, lstm_sequence};
 use burn::tensor::Tensor;
 
 /// What a cell makes of sequences `x`, `[s, b, d_input]`, in the order of their lengths: its outputs,
@@ -19,67 +20,68 @@ pub(super) fn run(
 ) -> (Tensor<3>, State) {
     let [steps, rows, _] = x.dims();
     let (device, dtype) = (x.device(), x.dtype());
-    let d_hidden = cell.d_hidden();
-    let zeros =
-        |steps: usize, rows: usize| Tensor::<3>::zeros([steps, rows, d_hidden], (&device, dtype));
+    let zeros = |steps: usize| Tensor::zeros([steps, rows, cell.d_hidden()], (&device, dtype));
     let real = packing.steps();
     if real == 0 || rows == 0 {
-        return (zeros(steps, rows), start);
+        return (zeros(steps), start);
     }
-    let projected = each_step(cell.project(x.slice_dim(0, 0..real)));
-
-    let mut outputs = Vec::with_capacity(real + 1);
-    let mut gone = Vec::new();
-    let first = if reverse { packing.rows_at(real - 1) } else { rows };
-    let mut state = start.slice(0..first);
-    for turn in 0..real {
-        let step = if reverse { real - 1 - turn } else { turn };
-        let live = packing.rows_at(step);
-        let before = state.rows();
-        if live > before {
-            state = State::cat(vec![state, start.slice(before..live)]);
-        } else if live < before {
-            gone.push(state.slice(live..before));
-            state = state.slice(0..live);
-        }
-        let only_live = |x: Tensor<2>| if live < rows { x.slice_dim(0, 0..live) } else { x };
-        let input = only_live(projected[step].clone().squeeze_dim(0)); // [live, gates · d]
-        state = cell.step(input, state, kept.clone().map(only_live).as_ref());
-        let output = state.hidden.clone().unsqueeze_dim::<3>(0); // [1, live, d]
-        outputs.push(if live < rows {
-            Tensor::cat(vec![output, zeros(1, rows - live)], 1)
-        } else {
-            output
-        });
-    }
-    if reverse {
-        outputs.reverse();
-        let live = state.rows();
-        if live < rows {
-            state = State::cat(vec![state, start.slice(live..rows)]);
-        }
-    } else {
-        gone.push(state);
-        gone.reverse();
-        state = State::cat(gone);
-    }
-    if real < steps {
-        outputs.push(zeros(steps - real, rows));
-    }
-    (Tensor::cat(outputs, 0), state)
+    let projected = cell.project(if real < steps { x.slice_dim(0, 0..real) } else { x });
+    let (outputs, state) = walk(cell, projected, packing.lengths(), start, reverse, kept);
+    let outputs = match steps - real {
+        0 => outputs,
+        behind => Tensor::cat(vec![outputs, zeros(behind)], 0),
+    };
+    (outputs, state)
 }
 
-/// Each step of `[s, b, d]`, as `[1, b, d]`.
-///
-/// By halves: the gradient of a slice is as large as what it was cut from, so `s` slices of the whole
-/// would cost `s²`, and this costs `s log s`.
-fn each_step(x: Tensor<3>) -> Vec<Tensor<3>> {
-    let [steps, ..] = x.dims();
-    if steps <= 1 {
-        return vec![x];
+/// Of inputs that are projected, `[s, b, gates · d_hidden]`.
+fn walk(
+    cell: &Cell,
+    projected: Tensor<3>,
+    lengths: &[usize],
+    start: State,
+    reverse: bool,
+    kept: Option<Tensor<2>>,
+) -> (Tensor<3>, State) {
+    let State { hidden, cell: memory } = start;
+    match (cell, memory) {
+        (Cell::Lstm(lstm), Some(memory)) if lstm.cell_norm.is_none() => {
+            let (weight, start) = (lstm.recurrent.weight.val(), [hidden, memory]);
+            let (outputs, [hidden, memory]) =
+                lstm_sequence(projected, weight, start, kept, lengths, reverse);
+            (outputs, State { hidden, cell: Some(memory) })
+        }
+        (Cell::Gru(gru), None)
+            if let (None, Some(bias)) = (&gru.recurrent.gain, &gru.recurrent.bias) =>
+        {
+            let (weight, bias) = (gru.recurrent.weight.val(), bias.val());
+            let (outputs, hidden) =
+                gru_sequence(projected, weight, bias, hidden, kept, lengths, reverse);
+            (outputs, State { hidden, cell: None })
+        }
+        (_, Some(memory)) => {
+            let (outputs, [hidden, memory]) =
+                along(projected, lengths, reverse, [hidden, memory], |input, [hidden, memory]| {
+                    let state = State { hidden, cell: Some(memory) };
+                    let State { hidden, cell } = step(cell, input, state, kept.as_ref());
+                    [hidden, cell.expect("an LSTM's state has a cell")]
+                });
+            (outputs, State { hidden, cell: Some(memory) })
+        }
+        (_, None) => {
+            let (outputs, [hidden]) =
+                along(projected, lengths, reverse, [hidden], |input, [hidden]| {
+                    let state = State { hidden, cell: None };
+                    [step(cell, input, state, kept.as_ref()).hidden]
+                });
+            (outputs, State { hidden, cell: None })
+        }
     }
-    let middle = steps / 2;
-    let mut all = each_step(x.clone().slice_dim(0, 0..middle));
-    all.extend(each_step(x.slice_dim(0, middle..steps)));
-    all
+}
+
+/// Of the first rows of a batch.
+fn step(cell: &Cell, input: Tensor<2>, state: State, kept: Option<&Tensor<2>>) -> State {
+    let rows = state.rows();
+    let kept = kept.map(|kept| kept.clone().slice_dim(0, 0..rows));
+    cell.step(input, state, kept.as_ref())
 }

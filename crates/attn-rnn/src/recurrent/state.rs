@@ -1,7 +1,6 @@
 //! What a cell remembers.
 
 use burn::tensor::{Int, Tensor};
-use std::ops::Range;
 
 /// What a cell remembers of each row of a batch.
 #[derive(Clone, Debug)]
@@ -28,27 +27,14 @@ impl State {
         self.map(|tensor| tensor.select(0, rows.clone()))
     }
 
-    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
-        self.clone().map(|tensor| tensor.slice_dim(0, rows.clone()))
-    }
-
-    /// The rows of all, one behind the other; at least one.
-    pub(crate) fn cat(states: Vec<Self>) -> Self {
-        Self::join(states, 0)
-    }
-
     /// The features of all, side by side; at least one.
-    pub(crate) fn beside(states: Vec<Self>) -> Self {
-        Self::join(states, 1)
-    }
-
-    fn join(mut states: Vec<Self>, dim: usize) -> Self {
+    pub(crate) fn beside(mut states: Vec<Self>) -> Self {
         if states.len() == 1 {
             return states.remove(0);
         }
         let (hidden, cells): (Vec<_>, Vec<_>) =
             states.into_iter().map(|state| (state.hidden, state.cell)).unzip();
         let cells: Option<Vec<_>> = cells.into_iter().collect();
-        Self { hidden: Tensor::cat(hidden, dim), cell: cells.map(|cells| Tensor::cat(cells, dim)) }
+        Self { hidden: Tensor::cat(hidden, 1), cell: cells.map(|cells| Tensor::cat(cells, 1)) }
     }
 }

@@ -1,0 +1,127 @@
+//! Layers of recurrent cells along their sequences, differentiable.
+
+use super::along::check_lengths;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use super::sequence_ops::{self, Walk};
+use super::twin;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use crate::cpu::sequence::Kind;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use crate::kernels::has_kernels;
+use burn::tensor::{Tensor, assert_shape};
+
+/// The hidden states of an LSTM at all steps, and its last hidden state and memory cell: at each step
+/// that of [`lstm_cell`](super::lstm_cell), whose `recurrent` is `h U`, or `(h ⊙ kept) U`.
+///
+/// Rows are in the order of their lengths, the longest first. What stands behind a row's end does not
+/// matter, not even NaN: outputs and gradients there are 0. A row's state freezes behind its last
+/// step, and in reverse it starts there; one of no step ends with the state it started with. A row's
+/// result is the same in whatever batch.
+///
+/// The kernel keeps the activated gates, in the place of `projected` if nobody else reads that, and
+/// the memory cells. Its backward pass makes the gradient of `weight` as one product over all steps.
+/// [`twin::lstm_sequence`] says what is computed, and runs where there is no kernel.
+///
+/// # Shapes
+/// - `projected`, the gates' share of the input: `[s, rows, 4 · d]`
+/// - `weight`, `U`: `[d, 4 · d]`
+/// - the first hidden state and memory cell, and the last: `[rows, d]`
+/// - `kept`, factors of recurrent dropout, the same at all steps: `[rows, d]`
+/// - `lengths`: `rows`
+/// - result: `[s, rows, d]`
+///
+/// # Panics
+/// If the shapes do not fit, there is not a length for each row, one is more than `s`, or more than
+/// the one before it.
+///
+/// ```
+/// use attn_kernels::recurrent::lstm_sequence;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let zeros = |dims| Tensor::<2>::zeros(dims, &device);
+/// let projected = Tensor::<3>::ones([5, 2, 4 * 3], &device);
+/// let start = [zeros([2, 3]), zeros([2, 3])];
+/// let (outputs, [hidden, _]) =
+///     lstm_sequence(projected, zeros([3, 4 * 3]), start, None, &[5, 2], false);
+/// assert_eq!((outputs.dims(), hidden.dims()), ([5, 2, 3], [2, 3]));
+/// ```
+pub fn lstm_sequence(
+    projected: Tensor<3>,
+    weight: Tensor<2>,
+    start: [Tensor<2>; 2],
+    kept: Option<Tensor<2>>,
+    lengths: &[usize],
+    reverse: bool,
+) -> (Tensor<3>, [Tensor<2>; 2]) {
+    let [steps, rows, _] = projected.dims();
+    let [_, d] = start[0].dims();
+    check(&projected, &weight, (4, d), start.iter().chain(&kept), lengths);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if steps * rows * d > 0
+        && has_kernels(&projected)
+        && start.iter().chain(&kept).chain([&weight]).all(has_kernels)
+    {
+        let walk = Walk::new(Kind::Lstm, lengths, reverse);
+        return sequence_ops::lstm(projected, weight, start, kept, walk);
+    }
+    let _ = (steps, rows);
+    twin::lstm_sequence(projected, weight, start, kept, lengths, reverse)
+}
+
+/// The hidden states of a GRU at all steps, and its last one: at each step that of
+/// [`gru_cell`](super::gru_cell), whose `recurrent` is `h U + d`, or `(h ⊙ kept) U + d`.
+///
+/// As [`lstm_sequence`]; the twin is [`twin::gru_sequence`].
+///
+/// # Shapes
+/// - `projected`, the gates' share of the input: `[s, rows, 3 · d]`
+/// - `weight`, `U`: `[d, 3 · d]`
+/// - `bias`, `d`: `[3 · d]`
+/// - `hidden`, the first state, and the last: `[rows, d]`
+/// - `kept`, factors of recurrent dropout, the same at all steps: `[rows, d]`
+/// - `lengths`: `rows`
+/// - result: `[s, rows, d]`
+///
+/// # Panics
+/// As [`lstm_sequence`].
+pub fn gru_sequence(
+    projected: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    hidden: Tensor<2>,
+    kept: Option<Tensor<2>>,
+    lengths: &[usize],
+    reverse: bool,
+) -> (Tensor<3>, Tensor<2>) {
+    let [steps, rows, _] = projected.dims();
+    let [_, d] = hidden.dims();
+    check(&projected, &weight, (3, d), [&hidden].into_iter().chain(&kept), lengths);
+    assert_shape!(bias, [3 * d]);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if steps * rows * d > 0
+        && has_kernels(&projected)
+        && has_kernels(&bias)
+        && [&weight, &hidden].into_iter().chain(&kept).all(has_kernels)
+    {
+        let walk = Walk::new(Kind::Gru, lengths, reverse);
+        return sequence_ops::gru(projected, (weight, bias), hidden, kept, walk);
+    }
+    let _ = (steps, rows);
+    twin::gru_sequence(projected, weight, bias, hidden, kept, lengths, reverse)
+}
+
+#[track_caller]
+fn check<'a>(
+    projected: &Tensor<3>,
+    weight: &Tensor<2>,
+    (gates, d): (usize, usize),
+    of_rows: impl IntoIterator<Item = &'a Tensor<2>>,
+    lengths: &[usize],
+) {
+    let [steps, rows, _] = projected.dims();
+    assert_shape!(projected, [steps, rows, gates * d]);
+    assert_shape!(weight, [d, gates * d]);
+    of_rows.into_iter().for_each(|x| assert_shape!(x, [rows, d]));
+    check_lengths(lengths, [steps, rows]);
+}

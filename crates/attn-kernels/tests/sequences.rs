@@ -1,0 +1,392 @@
+//! Recurrent layers along their sequences: the kernel against the twin, and against steps of its cell.
+
+mod cases;
+
+use attn_kernels::recurrent::{along, gru_cell, gru_sequence, lstm_cell, lstm_sequence, twin};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use cases::{assert_close, noise, numbers};
+
+const EPSILON: f64 = f32::EPSILON as f64;
+
+#[allow(deprecated)] // ndarray, in favour of flex.
+fn devices() -> [Device; 2] {
+    [Device::ndarray(), Device::flex()]
+}
+
+/// How many gates, lengths, steps, units, direction, whether there is dropout.
+#[derive(Clone, Debug)]
+struct Case {
+    gates: usize,
+    lengths: Vec<usize>,
+    steps: usize,
+    d: usize,
+    reverse: bool,
+    dropout: bool,
+}
+
+/// How sequences are computed.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Kernel,
+    Twin,
+    Steps,
+}
+
+/// Inputs: projected, weight, first state, and memory cell or bias, and factors.
+type Inputs = (Tensor<3>, [Tensor<2>; 4]);
+
+impl Case {
+    fn shapes(&self) -> [[usize; 2]; 4] {
+        let (rows, d) = (self.lengths.len(), self.d);
+        let beside = if self.gates == 4 { [rows, d] } else { [1, 3 * d] };
+        [[d, self.gates * d], [rows, d], beside, [rows, d]]
+    }
+
+    /// Drawn in f32, so that all precisions have the same numbers; the weight such that a state is
+    /// of order one.
+    fn inputs(&self, device: &Device, dtype: DType) -> Inputs {
+        let of = |data: TensorData| Tensor::<2>::from_data(data, (device, dtype));
+        let tracked = |x: Tensor<2>| x.autodiff().require_grad();
+        let rest = self.shapes();
+        let scale = [1.0 / (self.d as f64).sqrt(), 1.0, 1.0, 1.0];
+        let rest = std::array::from_fn(|n| {
+            let drawn = noise::<2>(rest[n], 2 + n as u64, device, DType::F32).mul_scalar(scale[n]);
+            tracked(of(drawn.into_data()))
+        });
+        let dims = [self.steps, self.lengths.len(), self.gates * self.d];
+        let drawn = noise::<3>(dims, 1, device, DType::F32).into_data();
+        let projected = Tensor::<3>::from_data(drawn, (device, dtype));
+        (projected.autodiff().require_grad(), rest)
+    }
+
+    /// Outputs and last states, one behind the other.
+    fn run(&self, way: Way, (projected, [weight, hidden, beside, kept]): Inputs) -> Tensor<2> {
+        let Self { lengths, reverse, .. } = self;
+        let kept = self.dropout.then_some(kept);
+        let bias = || beside.clone().flatten::<1>(0, 1);
+        let see = |hidden: Tensor<2>| match &kept {
+            None => hidden,
+            Some(kept) => {
+                let [rows, _] = hidden.dims();
+                hidden * kept.clone().slice_dim(0, 0..rows)
+            }
+        };
+        let (outputs, states) = match (way, self.gates) {
+            (Way::Steps, 4) => {
+                let start = [hidden, beside];
+                let (outputs, states) = along(projected, lengths, *reverse, start, |x, [h, c]| {
+                    let (hidden, cell) = lstm_cell(x, see(h).matmul(weight.clone()), c);
+                    [hidden, cell]
+                });
+                (outputs, states.to_vec())
+            }
+            (Way::Steps, _) => {
+                let (outputs, states) = along(projected, lengths, *reverse, [hidden], |x, [h]| {
+                    let recurrent = see(h.clone()).matmul(weight.clone()) + beside.clone();
+                    [gru_cell(x, recurrent, h)]
+                });
+                (outputs, states.to_vec())
+            }
+            (_, 4) => {
+                let run = if way == Way::Kernel { lstm_sequence } else { twin::lstm_sequence };
+                let (outputs, states) =
+                    run(projected, weight, [hidden, beside], kept, lengths, *reverse);
+                (outputs, states.to_vec())
+            }
+            _ => {
+                let run = if way == Way::Kernel { gru_sequence } else { twin::gru_sequence };
+                let (outputs, state) =
+                    run(projected, weight, bias(), hidden, kept, lengths, *reverse);
+                (outputs, vec![state])
+            }
+        };
+        let mut all = vec![outputs.flatten::<2>(0, 1)];
+        all.extend(states);
+        Tensor::cat(all, 0)
+    }
+
+    /// The result, and the gradients of the inputs.
+    fn answer(&self, way: Way, device: &Device, dtype: DType) -> Vec<Vec<f64>> {
+        let inputs = self.inputs(device, dtype);
+        let result = self.run(way, inputs.clone());
+        let weights = noise::<2>(result.dims(), 99, device, DType::F32).into_data();
+        let weights = Tensor::<2>::from_data(weights, (device, dtype)).autodiff();
+        let gradients = (result.clone() * weights).sum().backward();
+        // Where there is no step, the twin knows of no path to some inputs.
+        let of = |gradient: Option<Vec<f64>>, size: usize| gradient.unwrap_or(vec![0.0; size]);
+        let (projected, rest) = inputs;
+        let mut answer = vec![numbers(result.inner())];
+        answer.push(of(projected.grad(&gradients).map(numbers), projected.shape().num_elements()));
+        let tracked = if self.dropout { 4 } else { 3 };
+        answer.extend(
+            rest[..tracked]
+                .iter()
+                .map(|x| of(x.grad(&gradients).map(numbers), x.shape().num_elements())),
+        );
+        answer
+    }
+
+    /// Relative to numbers of order one, and to sums over steps and rows in the gradient of the
+    /// weight: each state is of `d` products and a handful of operations, and errors go on from
+    /// step to step without growing, because the matrix keeps lengths and the slopes are below one.
+    fn tolerance(&self) -> f64 {
+        let terms = (self.d + 20) * self.steps.max(1);
+        4.0 * terms as f64 * EPSILON * (self.lengths.len() as f64).sqrt()
+    }
+}
+
+/// Widths around those of vectors and panels, rows around those of tiles and tasks.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let lengths: [&[usize]; 7] = [
+        &[1],
+        &[4, 4, 4],
+        &[5, 3, 3, 2, 0],
+        &[6, 6, 5, 5, 5, 4, 3, 3, 2, 2, 1, 1, 0],
+        &[0, 0],
+        &[2; 30],
+        &[3; 70],
+    ];
+    let widths = [1, 7, 16, 33, 40, 270, 9];
+    for (number, (lengths, d)) in lengths.into_iter().zip(widths).enumerate() {
+        for gates in [3, 4] {
+            for reverse in [false, true] {
+                let steps = lengths[0] + number % 2 + usize::from(lengths[0] == 0);
+                let dropout = (number + gates) % 2 == 0 || lengths.len() == 5;
+                cases.push(Case { gates, lengths: lengths.to_vec(), steps, d, reverse, dropout });
+            }
+        }
+    }
+    cases
+}
+
+fn check(case: &Case, what: &str, [found, expected]: [Vec<Vec<f64>>; 2], device: &Device) {
+    for (part, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let what = format!("{what} of {case:?} on {device:?}, part {part}");
+        assert_close(&what, found, expected, case.tolerance());
+    }
+}
+
+#[test]
+fn sequences_are_their_twins_of_twice_the_precision() {
+    for device in devices() {
+        for case in cases() {
+            let answers = [(Way::Kernel, DType::F32), (Way::Twin, DType::F64)]
+                .map(|(way, dtype)| case.answer(way, &device, dtype));
+            check(&case, "twin", answers, &device);
+        }
+    }
+}
+
+#[test]
+fn sequences_are_steps_of_their_cells() {
+    for device in devices() {
+        for case in cases() {
+            let answers =
+                [Way::Kernel, Way::Steps].map(|way| case.answer(way, &device, DType::F32));
+            check(&case, "steps", answers, &device);
+        }
+    }
+}
+
+/// The bits too: rows are dealt to as many tasks as there are threads, but none knows of the others.
+#[test]
+fn the_bits_of_sequences_depend_neither_on_threads_nor_on_company() {
+    for device in devices() {
+        for gates in [3, 4] {
+            for reverse in [false, true] {
+                let lengths: Vec<usize> = (0..67).map(|row| 7 - row / 10).collect();
+                let (steps, d) = (7, 50);
+                let case = Case { gates, lengths, steps, d, reverse, dropout: true };
+                let run = |threads| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                    pool.expect("threads").install(|| case.answer(Way::Kernel, &device, DType::F32))
+                };
+                let one = run(1);
+                for threads in [2, 5] {
+                    assert!(one == run(threads), "{threads} threads, {case:?}");
+                }
+                // Outputs of each row, and the gradient of what it read, alone.
+                let (projected, [weight, hidden, beside, kept]) = case.inputs(&device, DType::F32);
+                let rows = case.lengths.len();
+                for row in [0, 13, 66] {
+                    let of = |x: Tensor<2>| x.inner().slice_dim(0, row..row + 1);
+                    let beside =
+                        if gates == 4 { of(beside.clone()) } else { beside.clone().inner() };
+                    let projected = projected.clone().inner().slice_dim(1, row..row + 1);
+                    let length = case.lengths[row];
+                    let alone = Case { lengths: vec![length], steps: length, ..case.clone() };
+                    let inputs = (
+                        projected.slice_dim(0, 0..length),
+                        [weight.clone().inner(), of(hidden.clone()), beside, of(kept.clone())],
+                    );
+                    let found = numbers(alone.run(Way::Kernel, inputs));
+                    let together = |step: usize| &one[0][(step * rows + row) * d..][..d];
+                    let mut expected: Vec<f64> = (0..length).flat_map(together).copied().collect();
+                    (0..gates - 2).for_each(|state| expected.extend(together(steps + state)));
+                    assert!(found == expected, "row {row} of {case:?}");
+                }
+            }
+        }
+    }
+}
+
+/// What padding holds reaches neither result nor gradient, not even NaN, and has no gradient itself.
+#[test]
+fn padding_does_not_matter() {
+    for device in devices() {
+        for gates in [3, 4] {
+            for reverse in [false, true] {
+                let lengths = vec![4, 2, 0];
+                let case = Case { gates, lengths, steps: 5, d: 6, reverse, dropout: false };
+                let (projected, rest) = case.inputs(&device, DType::F32);
+                let width = gates * case.d;
+                let mut spoilt: Vec<f32> = projected.inner().into_data().iter::<f32>().collect();
+                for step in 0..5 {
+                    for (row, &length) in case.lengths.iter().enumerate() {
+                        if step >= length {
+                            spoilt[(step * 3 + row) * width..][..width].fill(f32::NAN);
+                        }
+                    }
+                }
+                let data = TensorData::new(spoilt, [5, 3, width]);
+                let projected = Tensor::<3>::from_data(data, &device).autodiff().require_grad();
+                let result = case.run(Way::Kernel, (projected.clone(), rest.clone()));
+                let gradients = result.clone().sum().backward();
+                assert!(numbers(result.clone().inner()).iter().all(|x| x.is_finite()));
+                let of_projected = numbers(projected.grad(&gradients).expect("a gradient"));
+                let result = numbers(result.inner());
+                for step in 0..5 {
+                    for (row, &length) in case.lengths.iter().enumerate() {
+                        if step >= length {
+                            let place = step * 3 + row;
+                            assert_eq!(result[place * case.d..][..case.d], [0.0; 6]);
+                            assert!(
+                                of_projected[place * width..][..width].iter().all(|&x| x == 0.0)
+                            );
+                        }
+                    }
+                }
+                for x in &rest[..3] {
+                    let gradient = numbers(x.grad(&gradients).expect("a gradient"));
+                    assert!(gradient.iter().all(|x| x.is_finite()));
+                }
+            }
+        }
+    }
+}
+
+/// A loss of the outputs alone, of the last states alone, and of one of these: what the others of
+/// them would add is 0.
+#[test]
+fn a_loss_may_depend_on_a_part_of_the_results() {
+    for device in devices() {
+        for gates in [3, 4] {
+            for reverse in [false, true] {
+                let lengths = vec![4, 2, 2];
+                let case = Case { gates, lengths, steps: 4, d: 5, reverse, dropout: true };
+                let outputs = 4 * 3;
+                for rows in [0..outputs, outputs..outputs + (gates - 2) * 3, outputs..outputs + 3] {
+                    let answer = |way, dtype| {
+                        let (projected, rest) = case.inputs(&device, dtype);
+                        let result = case.run(way, (projected.clone(), rest.clone()));
+                        let part = result.slice_dim(0, rows.clone());
+                        let gradients = part.clone().mul(part).sum().backward();
+                        let mut answer =
+                            vec![numbers(projected.grad(&gradients).expect("a gradient"))];
+                        let of = |x: &Tensor<2>| numbers(x.grad(&gradients).expect("a gradient"));
+                        answer.extend(rest.iter().map(of));
+                        answer
+                    };
+                    let answers = [answer(Way::Kernel, DType::F32), answer(Way::Twin, DType::F64)];
+                    check(&case, "part", answers, &device);
+                }
+            }
+        }
+    }
+}
+
+/// Who reads the gates' shares of the input besides finds them as they were.
+#[test]
+fn what_is_read_is_not_written_where_it_has_other_readers() {
+    for device in devices() {
+        for gates in [3, 4] {
+            let lengths = vec![3, 3];
+            let case = Case { gates, lengths, steps: 3, d: 5, reverse: false, dropout: false };
+            let inputs = case.inputs(&device, DType::F32);
+            let before = numbers(inputs.0.clone().inner());
+            let result = case.run(Way::Kernel, inputs.clone());
+            assert!(before == numbers(inputs.0.clone().inner()));
+            drop(result.sum().backward());
+            assert!(before == numbers(inputs.0.inner()));
+        }
+    }
+}
+
+/// A central difference is off by `h²` times a third derivative of order one, and by the rounding of
+/// a sum of numbers of order one over `h`.
+#[test]
+fn gradients_of_the_twin_are_finite_differences() {
+    let h = 1e-5;
+    for device in devices() {
+        for gates in [3, 4] {
+            for reverse in [false, true] {
+                let lengths = vec![3, 2, 1];
+                let case = Case { gates, lengths, steps: 3, d: 2, reverse, dropout: true };
+                let gradients = case.answer(Way::Twin, &device, DType::F64);
+                let cost = |part: usize, at: usize, by: f64| {
+                    let (projected, rest) = case.inputs(&device, DType::F64);
+                    let moved = |data: TensorData| {
+                        let mut values: Vec<f64> = data.iter::<f64>().collect();
+                        values[at] += by;
+                        TensorData::new(values, data.shape().clone())
+                    };
+                    let mut rest = rest.map(Tensor::inner);
+                    let mut projected = projected.inner();
+                    let place = (&device, DType::F64);
+                    match part {
+                        0 => projected = Tensor::from_data(moved(projected.into_data()), place),
+                        _ => {
+                            let data = moved(rest[part - 1].clone().into_data());
+                            rest[part - 1] = Tensor::from_data(data, place);
+                        }
+                    }
+                    let result = case.run(Way::Twin, (projected, rest));
+                    let weights = noise::<2>(result.dims(), 99, &device, DType::F32).into_data();
+                    let weights = Tensor::<2>::from_data(weights, place);
+                    numbers((result * weights).sum().unsqueeze::<2>())[0]
+                };
+                for (part, gradient) in gradients[1..].iter().enumerate() {
+                    for (at, &found) in gradient.iter().enumerate() {
+                        let expected = (cost(part, at, h) - cost(part, at, -h)) / (2.0 * h);
+                        let what = format!("{case:?}, part {part}, element {at}");
+                        assert_close(&what, &[found], &[expected], 1e-8);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "row 1 is longer than row 0: 3 and 2 steps")]
+fn rows_go_by_length() {
+    let case =
+        Case { gates: 4, lengths: vec![2, 3], steps: 3, d: 2, reverse: false, dropout: false };
+    case.run(Way::Kernel, case.inputs(&Device::flex(), DType::F32));
+}
+
+#[test]
+#[should_panic(expected = "row 0 has length 4, more than its 3 steps")]
+fn a_row_is_not_longer_than_the_steps() {
+    let case = Case { gates: 3, lengths: vec![4], steps: 3, d: 2, reverse: false, dropout: false };
+    case.run(Way::Kernel, case.inputs(&Device::flex(), DType::F32));
+}
+
+#[test]
+#[should_panic(expected = "axis 1 expected 8, got 6")]
+fn a_weight_is_of_four_gates() {
+    let zeros = |dims| Tensor::<2>::zeros(dims, &Device::flex());
+    let projected = Tensor::<3>::zeros([1, 1, 8], &Device::flex());
+    lstm_sequence(projected, zeros([2, 6]), [zeros([1, 2]), zeros([1, 2])], None, &[1], false);
+}
