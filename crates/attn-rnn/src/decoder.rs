@@ -32,7 +32,7 @@ pub struct DecoderConfig {
     #[serde(default)]
     pub dropout: f64,
     /// Whether and how words of the source are copied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub copy: Option<CopyConfig>,
 }
 

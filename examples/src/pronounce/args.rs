@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use attn_generate::{BeamConfig, GenerateError, Limits};
+use attn_train::tokenizer::EOS;
 use clap::Parser;
 
 use crate::device::DeviceName;
@@ -43,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     pub max_minutes: Option<f64>,
 
-    /// Go on with what is in --out.
+    /// Go on with what is in --out: the words, the settings and the runs.
     #[arg(long, requires = "out", conflicts_with_all = ["data", "stress"])]
     pub resume: bool,
 
@@ -58,6 +60,27 @@ pub struct Args {
     /// Say nothing but results, warnings and errors.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl Args {
+    /// Whether this model is to be trained.
+    pub fn wants(&self, model: ModelName) -> bool {
+        self.only.is_none_or(|only| only == model)
+    }
+
+    /// A beam search of translations up to this length.
+    pub fn beam(&self, limits: Limits) -> BeamConfig {
+        BeamConfig { beams: self.beams, ..BeamConfig::new(limits) }
+    }
+
+    /// Refuses a search that makes no sense.
+    ///
+    /// # Errors
+    ///
+    /// Names the value.
+    pub fn check(&self) -> Result<(), GenerateError> {
+        self.beam(Limits::new(EOS, 1)).validate()
+    }
 }
 
 /// The models by name.

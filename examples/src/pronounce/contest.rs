@@ -4,16 +4,20 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use attn_rnn::Seq2SeqConfig;
 use attn_train::batch::PairBatch;
 use attn_train::data::Pair;
 use attn_train::{Objective, Progress, SequenceLoss, StopReason, StopSignal};
+use attn_transformer::EncoderDecoderConfig;
 use burn::tensor::Device;
 
 use super::{
-    Args, Dictionary, Error, ModelName, Rates, Size, letters, models, pair_files, test_words,
+    Args, Dictionary, Error, ModelName, RECURRENT, Rates, TRANSFORMER, letters, pair_files,
+    settings_of, test_words,
 };
 use crate::translate::{
-    Architecture, Console, Corpus, Ending, RunDir, Settings, Training, Translator,
+    Architecture, Console, Corpus, Ending, Error as TranslateError, RunDir, Settings, Training,
+    Translator,
 };
 
 /// Words that are shown.
@@ -36,7 +40,8 @@ struct Entry {
     name: &'static str,
     parameters: usize,
     steps: usize,
-    minutes: f64,
+    /// Of training; unknown of a run that was gone on with.
+    minutes: Option<f64>,
     rates: Rates,
     /// Of each test word.
     said: Vec<String>,
@@ -46,16 +51,12 @@ impl Contest<'_> {
     /// Trains and tests the models, and prints how they did.
     pub fn run(&self, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
         let mut entries = Vec::new();
-        let size = Size::of(self.test.len());
-        let asked = |name| self.args.only.is_none_or(|only| only == name);
-        if asked(ModelName::Recurrent) {
-            let settings = models::recurrent(size);
-            entries.push(self.enter("recurrent", settings, console, &stop)?);
+        if self.args.wants(ModelName::Recurrent) {
+            entries.push(self.enter::<Seq2SeqConfig>(RECURRENT, console, &stop)?);
         }
         // Stopped in the first, the second is not begun.
-        if asked(ModelName::Transformer) && entries.iter().all(Option::is_some) {
-            let settings = models::transformer(size);
-            entries.push(self.enter("transformer", settings, console, &stop)?);
+        if self.args.wants(ModelName::Transformer) && entries.iter().all(Option::is_some) {
+            entries.push(self.enter::<EncoderDecoderConfig>(TRANSFORMER, console, &stop)?);
         }
         let Some(entries) = entries.into_iter().collect::<Option<Vec<Entry>>>() else {
             console.say(&format!(
@@ -68,7 +69,7 @@ impl Contest<'_> {
         if let Some(Entry { name, .. }) = entries.last() {
             console.say(&format!(
                 "pronounce with: cargo run --release --example {} -- --model {} \"t e n s o r\"",
-                if *name == "recurrent" { "seq2seq" } else { "translate" },
+                if *name == RECURRENT { "seq2seq" } else { "translate" },
                 self.folder.join(name).display()
             ));
         }
@@ -79,7 +80,6 @@ impl Contest<'_> {
     fn enter<C: Architecture>(
         &self,
         name: &'static str,
-        settings: Settings<C>,
         console: &mut Console,
         stop: &StopSignal,
     ) -> Result<Option<Entry>, Error>
@@ -87,13 +87,13 @@ impl Contest<'_> {
         SequenceLoss: Objective<C::Model, PairBatch>,
     {
         console.say(&format!("== {name}"));
-        let mut training = self.training(name, settings)?;
+        let mut training = self.training::<C>(name)?;
         console.say(&training.summary(&self.device));
         let parameters = training.parameters(&self.device);
         let progress = if self.args.quiet { Progress::Hidden } else { Progress::Auto };
         let started = Instant::now();
         let outcome = training.fit(&self.device, stop.clone(), progress, self.args.max_minutes)?;
-        let minutes = started.elapsed().as_secs_f64() / 60.0;
+        let minutes = (!self.args.resume).then(|| started.elapsed().as_secs_f64() / 60.0);
         if outcome.reason == StopReason::Interrupted {
             return Ok(None);
         }
@@ -102,30 +102,21 @@ impl Contest<'_> {
         Ok(Some(Entry { name, parameters, steps: outcome.step, minutes, rates, said }))
     }
 
-    fn training<C: Architecture>(
-        &self,
-        name: &str,
-        mut settings: Settings<C>,
-    ) -> Result<Training<C>, Error> {
+    fn training<C: Architecture>(&self, name: &str) -> Result<Training<C>, TranslateError> {
         let out = self.folder.join(name);
         if self.args.resume && out.exists() {
-            return Ok(Training::resume(RunDir::open(&out)?)?);
+            return Training::resume(RunDir::open(&out)?);
         }
-        if let Some(path) = &self.args.config {
-            settings = settings.overlaid_with(path).map_err(crate::translate::Error::from)?;
-        }
-        if let Some(seed) = self.args.seed {
-            settings.training.seed = seed;
-        }
+        let settings = Settings::load(&settings_of(&self.folder, name))?;
         let [train, valid] = pair_files(&self.folder);
-        Ok(Training::begin(settings, Corpus::Pairs { train, valid }, || Ok(RunDir::create(&out)?))?)
+        Training::begin(settings, Corpus::Pairs { train, valid }, || Ok(RunDir::create(&out)?))
     }
 
     /// What the best model of a run says to each test word.
     fn pronounce<C: Architecture>(&self, run: &RunDir) -> Result<Vec<String>, Error> {
         let translator = Translator::<C>::load(run, &self.device)?.truncating();
         let words: Vec<Pair> = self.test.0.keys().map(|word| word_alone(word)).collect();
-        let beam = attn_generate::BeamConfig { beams: self.args.beams, ..translator.beam() };
+        let beam = self.args.beam(translator.beam().limits);
         let said = translator.translate_sources(&words, &test_words(&self.folder), &beam)?;
         Ok(said.into_iter().map(|best| best.text).collect())
     }
@@ -160,11 +151,12 @@ fn table(entries: &[Entry]) -> String {
         "model", "parameters", "steps", "minutes", "words wrong", "phonemes wrong"
     );
     for Entry { name, parameters, steps, minutes, rates, .. } in entries {
+        let minutes = minutes.map_or("–".to_owned(), |minutes| format!("{minutes:.2}"));
         let (words, phonemes) = (rates.word_error_rate(), rates.phoneme_error_rate());
         write_line(
             &mut text,
             format_args!(
-                "{name:12} {parameters:>10} {steps:>6} {minutes:>8.2} {:>14.2} % {:>17.2} %",
+                "{name:12} {parameters:>10} {steps:>6} {minutes:>8} {:>14.2} % {:>17.2} %",
                 100.0 * words,
                 100.0 * phonemes
             ),

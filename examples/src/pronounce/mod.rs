@@ -26,7 +26,9 @@ pub use dictionary::{Dictionary, DictionaryError, Part, letters};
 pub use models::Size;
 pub use rates::Rates;
 
-use crate::translate::{Console, Ending, Error as TranslateError, RunDir, RunDirError};
+use crate::translate::{
+    Architecture, Console, Ending, Error as TranslateError, RunDir, RunDirError, Settings,
+};
 use crate::{exit, interrupt, logging};
 use contest::Contest;
 
@@ -76,6 +78,7 @@ impl From<RunDirError> for Error {
 /// Fails if anything given is wrong, or a training goes wrong.
 pub fn run(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Ending, Error> {
     let device = args.device.open().map_err(TranslateError::from)?;
+    args.check().map_err(TranslateError::from)?; // before the work
     let folder = if args.resume {
         let folder = args.out.clone().unwrap_or_else(|| OUT.into());
         if !test_words(&folder).is_file() {
@@ -87,6 +90,9 @@ pub fn run(args: &Args, console: &mut Console, stop: StopSignal) -> Result<Endin
     };
     // The digits were left out when it was written, if they were.
     let test = Dictionary::read(&test_words(&folder), true)?;
+    if test.is_empty() {
+        return Err(DictionaryError::TooFew { path: test_words(&folder), words: 0 }.into());
+    }
     Contest { args, folder, test, device }.run(console, stop)
 }
 
@@ -99,6 +105,16 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
         None => invented::words(INVENTED, seed),
     };
     let [train, valid, test] = dictionary.parts(seed, args.data.as_ref().unwrap_or(&invented))?;
+    let size = Size::of(test.len());
+    // A file for one model alone may have keys that the other does not know.
+    let recurrent = args
+        .wants(ModelName::Recurrent)
+        .then(|| settings(args, seed, models::recurrent(size)))
+        .transpose()?;
+    let transformer = args
+        .wants(ModelName::Transformer)
+        .then(|| settings(args, seed, models::transformer(size)))
+        .transpose()?;
     let run = match &args.out {
         Some(out) => RunDir::create(out)?,
         None => RunDir::create_numbered(Path::new(OUT))?,
@@ -110,6 +126,13 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
     let [train_pairs, valid_pairs] = pair_files(&folder);
     write(train_pairs, lines(&train.pairs()))?;
     write(valid_pairs, lines(&valid.pairs()))?;
+    // Complete, so that what is begun later begins as it would have now.
+    if let Some(recurrent) = recurrent {
+        recurrent.save(&settings_of(&folder, RECURRENT)).map_err(TranslateError::from)?;
+    }
+    if let Some(transformer) = transformer {
+        transformer.save(&settings_of(&folder, TRANSFORMER)).map_err(TranslateError::from)?;
+    }
     // The last one, because it is what can be gone on with.
     write(test_words(&folder), test.text())?;
     console.say(&format!(
@@ -120,6 +143,28 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
         test.len()
     ));
     Ok(folder)
+}
+
+/// The defaults, changed by the config file, changed by the command line.
+fn settings<C: Architecture>(
+    args: &Args,
+    seed: u64,
+    mut settings: Settings<C>,
+) -> Result<Settings<C>, TranslateError> {
+    if let Some(path) = &args.config {
+        settings = settings.overlaid_with(path)?;
+    }
+    settings.training.seed = seed;
+    settings.validate()?;
+    Ok(settings)
+}
+
+/// Names of the models, and of their runs' folders.
+const RECURRENT: &str = "recurrent";
+const TRANSFORMER: &str = "transformer";
+
+fn settings_of(folder: &Path, model: &str) -> PathBuf {
+    folder.join(format!("{model}.json"))
 }
 
 fn test_words(folder: &Path) -> PathBuf {

@@ -36,7 +36,7 @@ pub struct Args {
     pub max_words: Option<usize>,
 
     /// JSON with settings that differ from the defaults for files; the full set, as every run
-    /// writes it, is in its `config.json`.
+    /// writes it, is in its `sentiment.json`.
     #[arg(long, value_name = "FILE", help_heading = TRAINING)]
     pub config: Option<PathBuf>,
 

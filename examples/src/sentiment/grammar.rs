@@ -24,7 +24,7 @@ const ENDS: [&str; 3] = [".", "!", " ."];
 /// finds nothing to begin with.
 const NEGATED: f64 = 0.4;
 
-/// Sentences of the grammar, in which no word says by itself what is meant: a good word praises
+/// Sentences of the grammar, in which a word says little by itself about what is meant: a good word praises
 /// unless it is negated, a bad one praises if it is, and of two opinions with "but" between them
 /// the second counts.
 pub fn sentences(number: usize, seed: u64) -> Vec<Review> {

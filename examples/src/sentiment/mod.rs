@@ -72,7 +72,7 @@ pub fn run(args: &Args, console: &mut Console, stop: &StopSignal) -> Result<Endi
     };
     reviews::check(&reviews)?;
     page::make_folder(&args.out)?;
-    settings.save(&args.out.join("config.json"))?;
+    settings.save(&args.out.join("sentiment.json"))?;
     console.say(&reviews::summary(&reviews, settings.max_words));
 
     let contest = contest::Contest::new(&reviews, &settings, args.seed, &device);

@@ -1,9 +1,10 @@
 //! A page of sentences with each word shaded by its weight.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use attn_train::data::write_atomically;
 
 use super::training::Verdict;
 use super::words::words;
@@ -40,18 +41,10 @@ pub(super) fn write(folder: &Path, shown: &Shown) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-/// Writes beside `path`, syncs, and renames.
+/// Writes a file, whole or not at all.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&beside, path)).map_err(|source: io::Error| {
-        // What failed is reported; a sibling that cannot be removed either adds nothing to it.
-        let _ = fs::remove_file(&beside);
-        Error::Io { what: format!("cannot write {}", path.display()), source }
-    })
+    write_atomically(path, bytes)
+        .map_err(|source| Error::Io { what: format!("cannot write {}", path.display()), source })
 }
 
 /// Shades are of one hue that is readable behind the text of either scheme, up to this opacity.

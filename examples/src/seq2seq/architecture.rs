@@ -1,7 +1,8 @@
 //! A recurrent encoder–decoder as a model for pairs of sentences.
 
+use attn_core::score::ScoreConfig;
 use attn_generate::Start;
-use attn_rnn::{Seq2Seq, Seq2SeqConfig, Seq2SeqState};
+use attn_rnn::{FlowConfig, Seq2Seq, Seq2SeqConfig, Seq2SeqState};
 use attn_train::batch::TokenBatch;
 use attn_train::tokenizer::BOS;
 use burn::tensor::{Device, Int, Tensor};
@@ -20,7 +21,29 @@ impl Architecture for Seq2SeqConfig {
     ];
 
     fn validate(&self) -> Result<(), ArchitectureError> {
-        Ok(self.validate()?)
+        self.validate()?;
+        let [source_vocab, target_vocab] = self.vocabularies();
+        if self.decoder.copy.is_some() && source_vocab != target_vocab {
+            return Err(ArchitectureError::Copy { source_vocab, target_vocab });
+        }
+        Ok(())
+    }
+
+    /// Who copies has the words of the source in the target's vocabulary.
+    fn shares_vocabulary(&self) -> bool {
+        self.decoder.copy.is_some()
+    }
+
+    fn max_source(&self) -> Option<usize> {
+        let attention = match &self.decoder.flow {
+            FlowConfig::Bahdanau(flow) => &flow.attention,
+            FlowConfig::Luong(flow) => &flow.attention,
+            FlowConfig::Plain => return None,
+        };
+        match &attention.score {
+            ScoreConfig::Location(score) => Some(score.max_keys),
+            _ => None,
+        }
     }
 
     fn vocabularies(&self) -> [usize; 2] {

@@ -40,6 +40,12 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
         None
     }
 
+    /// The longest sentence that it can read, where that is another limit than
+    /// [`max_len`](Self::max_len).
+    fn max_source(&self) -> Option<usize> {
+        None
+    }
+
     /// The model, with random weights.
     ///
     /// # Panics
@@ -75,6 +81,16 @@ pub enum ArchitectureError {
     /// No recurrent encoder–decoder.
     #[error(transparent)]
     Recurrent(#[from] attn_rnn::ConfigError),
+    /// Words are copied from a vocabulary into another.
+    #[error(
+        "decoder.copy needs one vocabulary, but there are {source_vocab} and {target_vocab} tokens"
+    )]
+    Copy {
+        /// Tokens of the source.
+        source_vocab: usize,
+        /// Tokens of the target.
+        target_vocab: usize,
+    },
 }
 
 impl Architecture for EncoderDecoderConfig {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use attn_generate::BeamConfig;
+use attn_generate::{BeamConfig, GenerateError, Limits};
+use attn_train::tokenizer::EOS;
 use clap::{Args as Group, Parser, ValueEnum};
 
 use super::{Architecture, Translator};
@@ -188,6 +189,17 @@ pub(crate) fn minutes(text: &str) -> Result<f64, String> {
 }
 
 impl TranslatingArgs {
+    /// Refuses a search that makes no sense.
+    ///
+    /// # Errors
+    ///
+    /// Names the value.
+    pub fn check(&self) -> Result<(), GenerateError> {
+        let Self { beams, n_best, length_penalty, .. } = *self;
+        let limits = Limits::new(EOS, 1);
+        BeamConfig { beams, n_best, length_penalty, ..BeamConfig::new(limits) }.validate()
+    }
+
     /// The beam search that was asked for.
     pub fn beam<C: Architecture>(&self, translator: &Translator<C>) -> BeamConfig {
         let Self { beams, n_best, length_penalty, .. } = *self;

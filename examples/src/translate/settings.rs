@@ -82,6 +82,16 @@ pub enum SettingsError {
         /// Number of positions.
         positions: usize,
     },
+    /// Longer sources than the attention has scores for.
+    #[error(
+        "`max_len.source` is {max_len}, but the attention of the model has scores for {places} places"
+    )]
+    TooFewPlaces {
+        /// The longest source.
+        max_len: usize,
+        /// Number of places.
+        places: usize,
+    },
     /// The file cannot be written.
     #[error("cannot write {}: {source}", .path.display())]
     Write {
@@ -150,6 +160,9 @@ impl<C: Architecture> Settings<C> {
             if length == 0 {
                 return Err(SettingsError::NoLength { side });
             }
+        }
+        if let Some(places) = self.model.max_source().filter(|&places| places < source) {
+            return Err(SettingsError::TooFewPlaces { max_len: source, places });
         }
         let max_len = source.max(target);
         match self.model.max_len() {

@@ -106,17 +106,8 @@ fn what_was_stopped_goes_on() {
     let (ending, _) = desk.call(&format!("{SHORT} --out @parts"), stop);
     assert_eq!(ending.unwrap(), Ending::Interrupted);
     assert!(!desk.path("parts/transformer").exists(), "the second is not begun");
-    // A run that goes on takes no settings, and the second would begin with the usual ones.
-    let resumed =
-        desk.call("--quiet --beams 1 --resume --only recurrent --out @parts", StopSignal::new());
-    assert_eq!(resumed.0.unwrap(), Ending::Done);
-    let alone = |output: &str| {
-        timeless(output)
-            .into_iter()
-            .filter(|line| !line.contains("transformer"))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(alone(&resumed.1), alone(&whole));
+    let resumed = desk.done("--quiet --beams 1 --resume --out @parts");
+    assert_eq!(timeless(&resumed), timeless(&whole));
 }
 
 #[test]
@@ -133,6 +124,12 @@ fn bad_input_is_named() {
     assert!(error.contains("too few to learn from"), "{error}");
     let error = desk.refused("--data @none.dict --out @run");
     assert!(error.contains("cannot read"), "{error}");
+    assert!(!desk.path("run").exists(), "nothing is left behind");
+    let error = desk.refused("--beams 0 --out @run");
+    assert!(error.contains("beams"), "{error}");
+    fs::write(desk.path("one.json"), r#"{"model": {"encoder": {"dropout": 0.5}}}"#).unwrap();
+    let error = desk.refused("--data @my.dict --config @one.json --out @run");
+    assert!(error.contains("unknown key `model.encoder`"), "{error}");
     assert!(!desk.path("run").exists(), "nothing is left behind");
     let error = desk.refused("--resume --out @nowhere");
     assert!(error.contains("no words of an earlier run"), "{error}");

@@ -19,7 +19,7 @@ fn a_run_prints_all_models_and_writes_a_page() {
     let ran = desk.call(&format!("{SMALL} --out @out"));
     assert!(ran.said.contains("40 sentences, 20 of them praise") && ran.said.contains("of 2: "));
     let output = ran.done();
-    let settings: Settings = serde_json::from_str(&desk.read("out/config.json")).unwrap();
+    let settings: Settings = serde_json::from_str(&desk.read("out/sentiment.json")).unwrap();
     assert_eq!(settings, serde_json::from_str(&desk.read("small.json")).unwrap());
     let models = settings.models.iter().map(|model| model.name.as_str());
     for name in models.chain(["naive Bayes"]) {

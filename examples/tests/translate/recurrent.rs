@@ -109,10 +109,37 @@ fn widths_that_do_not_meet_are_named() {
 }
 
 #[test]
+fn a_source_that_is_longer_than_there_are_places_is_refused() {
+    let desk = desk();
+    desk.write("long.json", r#"{"max_len": {"source": 200}}"#);
+    let command = "--attention luong-location --train @train.tsv --valid @valid.tsv \
+                   --config @long.json --out @run";
+    let error = desk.seq2seq(command).refused();
+    assert!(
+        error.contains("is 200, but the attention of the model has scores for 128 places"),
+        "{error}"
+    );
+}
+
+/// Words of the source are copied, which needs one vocabulary.
+#[test]
+fn a_decoder_that_copies_trains_and_translates() {
+    let desk = desk();
+    let config =
+        desk.read("small.json").replacen("\"decoder\": {", "\"decoder\": {\"copy\": {}, ", 1);
+    desk.write("small.json", config);
+    desk.seq2seq(&format!("{TRAIN} --width 6 --out @run")).done();
+    assert_eq!(desk.read("run/source.tokenizer.json"), desk.read("run/target.tokenizer.json"));
+    assert_eq!(desk.seq2seq("--model @run ab_1 cde_2").done().lines().count(), 2);
+}
+
+#[test]
 fn an_attention_belongs_to_a_new_model() {
     let desk = desk();
     let error = desk.seq2seq("--model @run --attention none ab_1").refused();
     assert!(error.contains("cannot be used with"), "{error}");
+    let error = desk.seq2seq("--beams 0 --out @run").refused();
+    assert!(error.contains("beams"), "{error}");
     let error = desk.seq2seq("--width 7").refused();
     assert!(error.contains("not an even number from 2 on"), "{error}");
     let error = desk.seq2seq("--attention luong").refused();

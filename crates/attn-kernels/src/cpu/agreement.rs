@@ -203,3 +203,53 @@ fn products() {
     }
     agree([rows, depth], |isa| vec![sum_of_rows(isa, &a, depth)]);
 }
+
+/// Rows of unequal length, one of them of no step, in both directions.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+#[test]
+fn sequences() {
+    use super::sequence::{Kind, Passed, Sequences, backward, forward, of_weight};
+
+    let (lengths, d): (&[usize], _) =
+        if cfg!(miri) { (&[2, 1, 0], 5) } else { (&[7, 7, 4, 4, 3, 2, 2, 1, 1, 1, 1, 0], 21) };
+    let (rows, steps) = (lengths.len(), lengths[0] + 1);
+    let [hidden, cell, kept] = [1, 2, 3].map(|seed| noise(rows * d, seed));
+    for kind in [Kind::Lstm, Kind::Gru] {
+        let gates = noise(steps * rows * kind.gates() * d, 4);
+        let weight: Vec<f32> =
+            noise(d * kind.gates() * d, 5).iter().map(|w| w / (d as f32).sqrt()).collect();
+        let bias = if kind == Kind::Gru { noise(3 * d, 6) } else { Vec::new() };
+        let cell = if kind == Kind::Lstm { cell.as_slice() } else { &[] };
+        let gradient = noise(steps * rows * d, 7);
+        let last = noise(kind.states() * rows * d, 8);
+        for reverse in [false, true] {
+            let sequences = Sequences {
+                kind,
+                lengths,
+                steps,
+                reverse,
+                d,
+                weight: &weight,
+                bias: &bias,
+                hidden: &hidden,
+                cell,
+                kept: Some(&kept),
+            };
+            agree([rows, steps * d], |isa| {
+                let mut gates = gates.clone();
+                let [output, mut extra, states] = forward(isa, sequences, &mut gates);
+                let passed = Passed { output: &output, gradient: &gradient, last: &last };
+                let found = backward(isa, sequences, passed, [&mut gates, &mut extra], true);
+                let of_weight = of_weight(sequences, &output, &gates, &extra);
+                // What stands behind an end is nobody's.
+                let real = |x: &[f32], width: usize| {
+                    let row = |place: usize| lengths[place % rows] > place / rows;
+                    let parts = x.chunks(width).enumerate();
+                    parts.filter(|&(place, _)| row(place)).flat_map(|(_, x)| x.to_vec()).collect()
+                };
+                let of_gates = real(&gates, kind.gates() * d);
+                vec![output, states, of_gates, of_weight, found.hidden, found.cell, found.kept]
+            });
+        }
+    }
+}

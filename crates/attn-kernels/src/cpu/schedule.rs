@@ -1,4 +1,4 @@
-//! Tasks on the threads of the current pool.
+//! Tasks, on as many threads as the current pool has.
 
 use super::team::{Wake, together};
 use std::sync::atomic::{AtomicUsize, Ordering};

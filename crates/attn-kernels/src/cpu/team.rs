@@ -1,4 +1,4 @@
-//! The calling thread, and those of the current pool that come to help it.
+//! The calling thread, and others that come to help it: of the current pool, or awake already.
 //!
 //! A step of a decoder is a hundred operations of some ten microseconds. To hand such a one to a
 //! pool and sleep until it is done costs about as much as the operation: a thread must wake, and then
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How long a thread looks for the next job: longer than what a decoder does between two of them.
 const LINGER: Duration = Duration::from_micros(60);
+/// How long it does so at a time, jobs or no jobs: it may be on top of what waits for another's work.
+const LONGEST: Duration = Duration::from_millis(5);
 
 /// Whether threads that sleep are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,14 @@ pub(super) enum Wake {
 /// A panic of one of them is raised here.
 pub(super) fn together(helpers: usize, wake: Wake, work: &(dyn Fn() + Sync)) {
     let awake = claim(helpers);
-    let wanted = awake + if wake == Wake::Sleepers { helpers - awake } else { 0 };
-    if wanted == 0 {
+    // Of those that this thread has asked for before, some may not have come: in a pool that is busy
+    // they never do, and asking again would fill its queue.
+    let asked = ASKED.with(Arc::clone);
+    let asleep = match wake {
+        Wake::Sleepers => (helpers - awake).saturating_sub(asked.load(Ordering::Relaxed)),
+        Wake::Nobody => 0,
+    };
+    if awake + asleep == 0 {
         return work();
     }
     let job = Arc::new(Job::new(work));
@@ -42,12 +50,14 @@ pub(super) fn together(helpers: usize, wake: Wake, work: &(dyn Fn() + Sync)) {
         posted.extend((0..awake).map(|_| Arc::clone(&job)));
         POSTED_COUNT.fetch_add(awake, Ordering::Release);
     }
-    for _ in awake..wanted {
-        let job = Arc::clone(&job);
+    for _ in 0..asleep {
+        let (job, asked) = (Arc::clone(&job), Arc::clone(&asked));
+        asked.fetch_add(1, Ordering::Relaxed);
         rayon::spawn(move || {
-            if job.help() {
-                linger();
-            }
+            asked.fetch_sub(1, Ordering::Relaxed);
+            // Also if it comes too late for this one: the next is near.
+            job.help();
+            linger();
         });
     }
     // Whatever happens here, `work` must not go while somebody is inside.
@@ -91,8 +101,8 @@ impl Job {
         Self { work, state, caller: thread::current(), panic: Mutex::new(None) }
     }
 
-    /// Does the work, unless it is closed; whether it was not.
-    fn help(&self) -> bool {
+    /// Does the work, unless it is closed.
+    fn help(&self) {
         let is_open = self.state.fetch_add(1, Ordering::Acquire) & CLOSED == 0;
         if is_open {
             // SAFETY: this thread was counted before the job was closed, and the caller of `new` waits
@@ -106,7 +116,6 @@ impl Job {
         if before == CLOSED + WAITING + 1 {
             self.caller.unpark();
         }
-        is_open
     }
 
     /// Lets nobody in any more, and waits for those who are inside.
@@ -115,11 +124,15 @@ impl Job {
         const AWAKE: usize = if cfg!(miri) { 10 } else { 20_000 };
 
         let mut state = self.state.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
-        for _ in 0..AWAKE {
+        for round in 0..AWAKE {
             if state == CLOSED {
                 return;
             }
             std::hint::spin_loop();
+            // There may be more threads than processors.
+            if round % 512 == 511 {
+                thread::yield_now();
+            }
             state = self.state.load(Ordering::Acquire);
         }
         self.state.fetch_or(WAITING, Ordering::AcqRel);
@@ -152,6 +165,8 @@ fn claim(most: usize) -> usize {
 thread_local! {
     /// Whether this thread lingers, further up its stack.
     static LINGERS: Cell<bool> = const { Cell::new(false) };
+    /// Helpers that this thread has asked its pool for, and that have not begun.
+    static ASKED: Arc<AtomicUsize> = Arc::default();
 }
 
 /// Helps with jobs that are posted, and with whatever else the pool has to do, until there has been
@@ -161,7 +176,8 @@ fn linger() {
         return;
     }
     LINGERING.fetch_add(1, Ordering::AcqRel);
-    let mut since = Instant::now();
+    let began = Instant::now();
+    let mut since = began;
     loop {
         for _ in 0..32 {
             if POSTED_COUNT.load(Ordering::Acquire) > 0 {
@@ -169,21 +185,38 @@ fn linger() {
             }
             std::hint::spin_loop();
         }
-        let job =
-            if POSTED_COUNT.load(Ordering::Acquire) > 0 { posted().pop_front() } else { None };
-        if let Some(job) = job {
-            POSTED_COUNT.fetch_sub(1, Ordering::AcqRel);
+        if let Some(job) = take() {
+            // Who posted it has claimed this thread.
             job.help();
+            since = Instant::now();
+            if since - began > LONGEST {
+                break;
+            }
             LINGERING.fetch_add(1, Ordering::AcqRel);
-            since = Instant::now();
-        } else if rayon::yield_now() == Some(rayon::Yield::Executed) {
-            since = Instant::now();
-        } else if since.elapsed() > LINGER && claim(1) == 1 {
-            // Claimed by itself. Where that fails somebody else has claimed a thread, and posts.
-            break;
+        } else if claim(1) == 1 {
+            // It claims itself, so as not to be waited for while it does something else.
+            if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                since = Instant::now();
+            } else if since.elapsed() > LINGER || began.elapsed() > LONGEST {
+                break;
+            } else {
+                thread::yield_now();
+            }
+            LINGERING.fetch_add(1, Ordering::AcqRel);
         }
+        // Else somebody has claimed a thread, and is about to post.
     }
     LINGERS.set(false);
+}
+
+/// A job that is posted.
+fn take() -> Option<Arc<Job>> {
+    if POSTED_COUNT.load(Ordering::Acquire) == 0 {
+        return None;
+    }
+    let job = posted().pop_front()?;
+    POSTED_COUNT.fetch_sub(1, Ordering::AcqRel);
+    Some(job)
 }
 
 #[cfg(test)]
@@ -226,6 +259,25 @@ mod tests {
                 scope.spawn(|| (0..ROUNDS).for_each(|_| assert_eq!(sum(6, Wake::Sleepers), 15)));
             }
         });
+    }
+
+    /// A pool whose threads are all busy is not asked again and again.
+    #[test]
+    fn helpers_that_do_not_come_are_not_asked_for_again() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let left = AtomicUsize::new(0);
+        pool.scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|_| {
+                    (0..ROUNDS).for_each(|_| assert_eq!(sum(6, Wake::Sleepers), 15));
+                    left.fetch_max(
+                        ASKED.with(|asked| asked.load(Ordering::Relaxed)),
+                        Ordering::Relaxed,
+                    );
+                });
+            }
+        });
+        assert!(left.into_inner() <= 2);
     }
 
     #[test]

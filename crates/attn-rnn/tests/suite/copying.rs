@@ -272,8 +272,12 @@ fn a_configuration_says_whether_it_copies() {
     let flow = few_flows().remove(0);
     let plain = config(flow.clone(), CellKind::Gru, BridgeKind::Dense);
     let json = serde_json::to_string(&plain).unwrap();
-    assert!(!json.contains("copy"), "{json}");
+    assert!(json.contains(r#""copy":null"#), "{json}");
     assert_eq!(serde_json::from_str::<Seq2SeqConfig>(&json).unwrap(), plain);
+    // A file of before there was such a key.
+    let before = json.replace(r#","copy":null"#, "");
+    assert!(!before.contains("copy"), "{before}");
+    assert_eq!(serde_json::from_str::<Seq2SeqConfig>(&before).unwrap(), plain);
 
     let json = serde_json::to_string(&copying(flow.clone())).unwrap();
     assert!(json.contains(r#""copy":{"unknown":3}"#), "{json}");

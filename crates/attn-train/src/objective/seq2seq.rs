@@ -11,9 +11,11 @@ use crate::tokenizer::PAD;
 
 /// By teacher forcing, as for the Transformer. Where the weights were drawn (hard attention), the
 /// score that they were drawn by learns from the draws as well, by REINFORCE (Xu et al. 2015, section
-/// 4.1): the reward of a sentence is the logarithm of its likelihood, and its baseline is the mean
-/// reward of the others in the batch (Kool et al. 2019), which needs no memory from step to step.
-/// The value of the loss is the cross-entropy all the same.
+/// 4.1). The reward of a sentence is the logarithm of its likelihood. Its baseline is not the moving
+/// average of the paper but what the other sentences of the batch reach per token, times its tokens:
+/// it knows nothing of the sentence's own draw, as the leave-one-out baseline of Kool et al. (2019)
+/// does not, and needs no memory from step to step. The value of the loss is the cross-entropy all the
+/// same.
 ///
 /// A model that copies is judged by its mixture; source and target have one vocabulary then, see
 /// [`Seq2Seq::memory`].
@@ -107,8 +109,10 @@ fn reinforce(draw: Draw, reward: Tensor<1>, real: Tensor<2>) -> Tensor<1> {
         // A sentence without company has no baseline: nothing is learnt from its draw.
         1 => reward.zeros_like(),
         _ => {
-            let others = (reward.clone().sum() - reward.clone()) * (1.0 / (b - 1) as f64);
-            reward - others
+            let tokens = real.clone().sum_dim(1).reshape([b]);
+            let others = |x: &Tensor<1>| x.clone().sum() - x.clone();
+            let baseline = others(&reward) / others(&tokens) * tokens;
+            reward - baseline
         }
     };
     let log_prob = draw.log_prob.sum_dim(1).squeeze_dim::<2>(1); // [b, t]
@@ -253,8 +257,14 @@ mod tests {
         let x = Tensor::<3>::ones([2, 1, 3], &device).require_grad();
         let draw = Draw { log_prob: x.clone(), entropy: x.zeros_like() };
         let real = real_steps(&TokenBatch::from_rows(&[vec![4, 5, 6], vec![7]]), &x);
-        let loss = reinforce(draw, Tensor::from_floats([3.0, 1.0], &device), real);
+        let loss = reinforce(draw.clone(), Tensor::from_floats([3.0, 1.0], &device), real.clone());
         let gradient: Vec<f32> = x.grad(&loss.backward()).unwrap().into_data().iter().collect();
-        assert_eq!(gradient, [-2.0, -2.0, -2.0, 2.0, 0.0, 0.0]);
+        // The other sentence reaches 1 with one token, so 3 are expected of this one, and so on.
+        assert_eq!(gradient, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let loss = reinforce(draw, Tensor::from_floats([5.0, 1.0], &device), real);
+        let gradient: Vec<f32> = x.grad(&loss.backward()).unwrap().into_data().iter().collect();
+        let second = 5.0f32 / 3.0 - 1.0;
+        let expected = [-2.0, -2.0, -2.0, second, 0.0, 0.0];
+        assert!(gradient.iter().zip(expected).all(|(g, e)| (g - e).abs() < 1e-6), "{gradient:?}");
     }
 }

@@ -39,6 +39,7 @@ where
     SequenceLoss: Objective<C::Model, PairBatch>,
 {
     let device = args.device.open()?;
+    args.translating.check()?; // before the work
     let mut training = match (&args.training.out, args.training.resume) {
         (Some(out), true) => Training::<C>::resume(RunDir::open(out)?)?,
         (Some(out), false) => {
@@ -169,15 +170,17 @@ fn report_dates<C: Architecture>(
     console.print(&report::exact_match(&texts, &pairs))?;
     console.print(&report::samples(&texts[..SAMPLES], &pairs[..SAMPLES]))?;
 
-    let Some(attention) = attention_to_years(translator, &dates[..YEARS], &outputs)? else {
-        return Ok(()); // nothing to draw
-    };
-    console.print(&attention)?;
+    if let Some(attention) = attention_to_years(translator, &dates[..YEARS], &outputs)? {
+        console.print(&attention)?;
+    }
     // The longest of the samples shows most.
     let shown = pairs.iter().zip(&outputs).take(SAMPLES);
     if let Some((pair, output)) = shown.max_by_key(|(pair, _)| pair.source.chars().count()) {
         let source = translator.encode(&pair.source, || file.display().to_string())?;
-        picture::draw(translator, &source, output, &run.picture())?;
+        match picture::draw(translator, &source, output, &run.picture()) {
+            Err(Error::NoAttention) => return Ok(()),
+            drawn => drawn?,
+        }
         let path = run.picture();
         console.print(&format!("attention for {:?}: {}\n", pair.source, path.display()))?;
     }
@@ -185,7 +188,7 @@ fn report_dates<C: Architecture>(
 }
 
 /// How much of the weight of a year's four digits is on the year, in the way of looking that has most
-/// there; `None` for a model that does not look.
+/// there; `None` for a model that does not look, or does not read character by character.
 fn attention_to_years<C: Architecture>(
     translator: &Translator<C>,
     dates: &[dates::Sample],
@@ -194,8 +197,10 @@ fn attention_to_years<C: Architecture>(
     let (mut names, mut sums) = (Vec::new(), Vec::new());
     let mut by_chance = 0.0;
     for (sample, output) in dates.iter().zip(outputs) {
-        // A token is a character, unless --config says otherwise.
         let source = translator.encode(&sample.text, || "the built-in dates".to_owned())?;
+        if source.len() != sample.text.chars().count() {
+            return Ok(None);
+        }
         let Some(Alignments { names: ways, weights }) =
             translator.alignments(&source, &output.tokens)
         else {
