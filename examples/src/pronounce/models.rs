@@ -32,7 +32,7 @@ const UNKNOWN_VOCAB: usize = 1;
 pub fn recurrent(size: Size) -> Settings<Seq2SeqConfig> {
     let (embedding, width, dropout) = match size {
         Size::Small => (32, 128, 0.0),
-        Size::Large => (128, 512, 0.2),
+        Size::Large => (64, 256, 0.1),
     };
     let attention = AttentionName::Bahdanau;
     let args = ModelArgs { attention, input_feeding: false, width: Some(width) };
@@ -62,7 +62,7 @@ fn max_len() -> Lengths {
 fn settings<C>(model: C, size: Size) -> Settings<C> {
     let (steps, batch_tokens, peak) = match size {
         Size::Small => (600, 1024, 4e-3),
-        Size::Large => (4000, 4096, 1.5e-3),
+        Size::Large => (2500, 4096, 2e-3),
     };
     Settings {
         // A letter, or a phoneme, is a word of its line.

@@ -1,6 +1,6 @@
 //! The program `seq2seq`: trains a recurrent encoder–decoder that attends, and translates with it.
 //!
-//! It is [`translate`](crate::translate) with another model.
+//! It is [`translate`] with another model.
 //!
 //! ```text
 //! args          what was asked for         attention    the ways of looking, by name
