@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long a thread looks for the next job: longer than what a decoder does between two of them.
 const LINGER: Duration = Duration::from_micros(60);
 /// How long it does so at a time, jobs or no jobs: it may be on top of what waits for another's work.
-const LONGEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_millis(50);
 
 /// Whether threads that sleep are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,8 +199,6 @@ fn linger() {
                 since = Instant::now();
             } else if since.elapsed() > LINGER || began.elapsed() > LONGEST {
                 break;
-            } else {
-                thread::yield_now();
             }
             LINGERING.fetch_add(1, Ordering::AcqRel);
         }
