@@ -197,7 +197,8 @@ fn linger() {
             // It claims itself, so as not to be waited for while it does something else.
             if rayon::yield_now() == Some(rayon::Yield::Executed) {
                 since = Instant::now();
-            } else if since.elapsed() > LINGER || began.elapsed() > LONGEST {
+            }
+            if since.elapsed() > LINGER || began.elapsed() > LONGEST {
                 break;
             }
             LINGERING.fetch_add(1, Ordering::AcqRel);
