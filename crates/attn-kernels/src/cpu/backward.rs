@@ -542,7 +542,7 @@ impl<T: Real> Task<'_, '_, T> {
                     self.scratch.logits[r * ROW..(r + 1) * ROW].fill(T::ZERO);
                 }
             } else {
-                self.products(simd, head, row + r, r, tile, &cells, block.len());
+                self.products(simd, h, head, row + r, r, tile, &cells, block.clone());
                 if self.pass.shape.has_few_rows() {
                     self.few_products(simd, head, row + r, r, real, &cells, block.start);
                 }
@@ -630,25 +630,35 @@ impl<T: Real> Task<'_, '_, T> {
     fn products<S: Simd<T = T>>(
         &mut self,
         simd: S,
+        h: usize,
         head: HeadRows<T>,
         row: usize,
         r: usize,
         tile: usize,
         cells: &Cells<CELLS>,
-        count: usize,
+        block: Range<usize>,
     ) {
         let Shape { width, value_width, .. } = self.pass.shape;
         let panel = 2 * S::LANES;
+        let heads = [self.head[0], h];
+        let scores = &self.pass.scores;
+        let queries = &self.part.queries;
+        let tile_queries = queries.start + row..queries.end.min(queries.start + row + tile);
         let Scratch { keys, values, weights, logits, .. } = &mut *self.scratch;
         let products = [
-            (Some(head.queries), &*keys, &mut *weights, width),
-            (head.gradients, &*values, &mut *logits, value_width),
+            (Some(head.queries), &*keys, &mut *weights, width, true),
+            (head.gradients, &*values, &mut *logits, value_width, false),
         ];
-        for (rows, packed, to, width) in products {
-            for first in (0..count).step_by(panel) {
+        for (rows, packed, to, width, of_scores) in products {
+            for first in (0..block.len()).step_by(panel) {
                 let seen = first < cells.hull.end && first + panel > cells.hull.start;
                 match rows {
                     Some(rows) if seen && cells.tiles[first / CELL] != Tile::Empty => {
+                        if of_scores {
+                            let keys =
+                                block.start + first..block.end.min(block.start + first + panel);
+                            scores.prefetch_bias(simd, heads, tile_queries.clone(), keys);
+                        }
                         // SAFETY: the rows of the tile, a panel of the packed keys, and the columns
                         // of the panel in these rows of the tile.
                         unsafe {

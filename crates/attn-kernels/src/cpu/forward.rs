@@ -381,6 +381,8 @@ impl<T: Real> Task<'_, '_, T> {
                 if cells.tiles[first / CELL] == Tile::Empty {
                     continue;
                 }
+                let keys = block.start + first..block.start + block.len().min(first + panel);
+                self.pass.scores.prefetch_bias(simd, heads, queries.clone(), keys);
                 let operands = Operands {
                     a: rows.start,
                     a_row: rows.row,

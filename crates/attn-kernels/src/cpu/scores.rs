@@ -5,6 +5,10 @@ use super::simd::{Real, Simd};
 use crate::DropoutMask;
 use crate::attention::Options;
 use crate::dropout;
+use std::ops::Range;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// How a product becomes a score: `soft-cap(scale · q·k) + bias`.
 ///
@@ -72,6 +76,28 @@ impl<'a, T: Real> Scores<'a, T> {
         // SAFETY: the caller's promise.
         let bias = unsafe { bias.load(simd, key, keys) };
         (simd.add(scores, bias), slope)
+    }
+
+    /// Asks for the bias of some queries and keys, which lies in memory, as it is read once: while
+    /// the products are computed, it comes. What is broadcast is near.
+    #[inline(always)]
+    pub(super) fn prefetch_bias<S: Simd<T = T>>(
+        &self,
+        simd: S,
+        [b, h]: [usize; 2],
+        queries: Range<usize>,
+        keys: Range<usize>,
+    ) {
+        let Some(view) = self.bias else { return };
+        let [sb, sh, si, sj] = view.strides;
+        if si == 0 || sj == 0 {
+            return;
+        }
+        for i in queries {
+            for j in keys.clone().step_by(LINE / size_of::<T>()) {
+                simd.prefetch(view.data.as_ptr().wrapping_add(b * sb + h * sh + i * si + j));
+            }
+        }
     }
 
     /// # Safety

@@ -51,6 +51,11 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `LANES` numbers from there on must be writable.
     unsafe fn store(self, to: *mut Self::T, v: Self::V);
 
+    /// Asks for the line of the cache that an address is in, which will be read soon. Any address
+    /// will do; where the processor has no such hint, nothing happens.
+    #[inline(always)]
+    fn prefetch(self, _: *const Self::T) {}
+
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
