@@ -195,7 +195,7 @@ impl Seq2Seq {
     /// let target = Tensor::<2, Int>::from_data([[1, 61, 20], [1, 60, 21]], &device);
     /// let decoded = model.decoder.decode(target, &memory, &mut model.decoder.begin(&memory));
     /// assert_eq!(decoded.logits.dims(), [2, 3, 62]);
-    /// assert_eq!(decoded.generate.unwrap().dims(), [2, 3]);
+    /// assert_eq!(decoded.p_gen.unwrap().dims(), [2, 3]);
     ///
     /// // What is generated may hold 60 and 61: of each sentence its own words.
     /// let found = greedy(&model, model.start(memory, 1), Limits::new(2, 6))?.hypotheses()?;
