@@ -1,6 +1,7 @@
 //! How a program ends.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 /// The work itself went wrong, as when a loss is NaN.
 pub const WENT_WRONG: u8 = 1;
@@ -10,6 +11,33 @@ pub const BAD_INPUT: u8 = 2;
 
 /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
 pub const INTERRUPTED: u8 = 130;
+
+/// How a program ended that nothing stopped but perhaps its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All was done.
+    Done,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+}
+
+/// An error that ends a program.
+pub trait Failure: Error {
+    /// The exit status that says whose fault it is.
+    fn status(&self) -> u8;
+}
+
+/// The exit status of a program that ended so. An error is printed.
+pub fn code(ended: Result<Ending, impl Failure>) -> ExitCode {
+    match ended {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.status())
+        }
+    }
+}
 
 /// Prints an error and what caused it on standard error.
 pub fn report(error: &dyn Error) {

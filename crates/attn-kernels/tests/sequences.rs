@@ -2,7 +2,7 @@
 
 mod cases;
 
-use attn_kernels::recurrent::{along, gru_cell, gru_sequence, lstm_cell, lstm_sequence, twin};
+use attn_kernels::recurrent::{gru_cell, gru_sequence, lstm_cell, lstm_sequence, scan, twin};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cases::{assert_close, noise, numbers};
 
@@ -74,14 +74,14 @@ impl Case {
         let (outputs, states) = match (way, self.gates) {
             (Way::Steps, 4) => {
                 let start = [hidden, beside];
-                let (outputs, states) = along(projected, lengths, *reverse, start, |x, [h, c]| {
+                let (outputs, states) = scan(projected, lengths, *reverse, start, |x, [h, c]| {
                     let (hidden, cell) = lstm_cell(x, see(h).matmul(weight.clone()), c);
                     [hidden, cell]
                 });
                 (outputs, states.to_vec())
             }
             (Way::Steps, _) => {
-                let (outputs, states) = along(projected, lengths, *reverse, [hidden], |x, [h]| {
+                let (outputs, states) = scan(projected, lengths, *reverse, [hidden], |x, [h]| {
                     let recurrent = see(h.clone()).matmul(weight.clone()) + beside.clone();
                     [gru_cell(x, recurrent, h)]
                 });

@@ -2,7 +2,6 @@
 
 use crate::config::{
     self, ConfigError, ConfigFileError, check_nonzero, check_probability, check_version,
-    expect_valid,
 };
 use crate::encoder::{Encoder, EncoderConfig};
 use crate::linear;
@@ -78,7 +77,7 @@ impl ClassifierConfig {
     /// # Errors
     /// If the configuration describes no model; the error names the key and its value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_version(self.version)?;
+        check_version(self.version, config::VERSION)?;
         self.encoder.validate()?;
         check_nonzero("labels", self.labels)?;
         check_probability("dropout", self.dropout)?;
@@ -91,7 +90,7 @@ impl ClassifierConfig {
     /// # Errors
     /// If the file cannot be read, is not of the JSON form, or describes no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
-        config::load(path.as_ref(), Self::validate)
+        config::load(path.as_ref(), config::VERSION, Self::validate)
     }
 
     /// Writes the configuration to a JSON file, which is replaced whole or not at all.
@@ -107,7 +106,7 @@ impl ClassifierConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Classifier {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let d_output = self.encoder.recurrent.d_output();
         let attends = self.pooling == PoolingConfig::Attention;
         Classifier {

@@ -1,4 +1,4 @@
-//! What all configurations share: checks, and the file they live in.
+//! What all configurations share: their version, and what can be wrong with them.
 //!
 //! A configuration is a plain struct with public fields. Its JSON form has a `version`, refuses
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
@@ -7,10 +7,9 @@
 use attn_core::config as file;
 use attn_core::mechanism::MechanismError;
 use attn_core::pooling::PoolingError;
-use serde::de::DeserializeOwned;
-use std::path::Path;
 
-pub(crate) use file::{first_version, save};
+pub use file::ValueError;
+pub(crate) use file::{check_nonzero, check_probability, check_version, first_version, load, save};
 
 /// Version of the JSON form that this build writes; it reads this and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -25,20 +24,9 @@ pub type ConfigFileError = file::ConfigFileError<ConfigError>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A size or count is zero.
-    #[error("{key} is 0, must be at least 1")]
-    Zero {
-        /// The key in question.
-        key: &'static str,
-    },
-    /// A probability outside `[0, 1)`.
-    #[error("{key} = {value} is outside [0, 1)")]
-    Probability {
-        /// The key in question.
-        key: &'static str,
-        /// Its value.
-        value: f64,
-    },
+    /// A number that its key may not have.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// Two sizes that must be one.
     #[error("{key} = {found} must be {expected}, {reason}")]
     Size {
@@ -74,40 +62,6 @@ pub enum ConfigError {
     /// A pooling that cannot be.
     #[error(transparent)]
     Pooling(#[from] PoolingError),
-    /// A file from a later build, or version 0, which no build ever wrote.
-    #[error("version {version} is unknown, this build reads 1 to {VERSION}")]
-    Version {
-        /// The version found.
-        version: u32,
-    },
-}
-
-pub(crate) fn load<C: DeserializeOwned>(
-    path: &Path,
-    validate: impl FnOnce(&C) -> Result<(), ConfigError>,
-) -> Result<C, ConfigFileError> {
-    file::load(path, check_version, validate)
-}
-
-pub(crate) fn check_version(version: u32) -> Result<(), ConfigError> {
-    if !(1..=VERSION).contains(&version) {
-        return Err(ConfigError::Version { version });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_nonzero(key: &'static str, value: usize) -> Result<(), ConfigError> {
-    if value == 0 {
-        return Err(ConfigError::Zero { key });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_probability(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    if !(0.0..1.0).contains(&value) {
-        return Err(ConfigError::Probability { key, value });
-    }
-    Ok(())
 }
 
 pub(crate) fn check_size(
@@ -120,12 +74,4 @@ pub(crate) fn check_size(
         return Err(ConfigError::Size { key, found, expected, reason });
     }
     Ok(())
-}
-
-/// `init` of a configuration that `validate` refuses is a programmer's error.
-#[track_caller]
-pub(crate) fn expect_valid(validated: Result<(), ConfigError>) {
-    if let Err(error) = validated {
-        panic!("{error}");
-    }
 }

@@ -193,8 +193,9 @@ pub struct Decoded {
     pub weights: Option<Tensor<3>>,
     /// The draws, where weights were drawn, of one head and `t` queries.
     pub draw: Option<Draw>,
-    /// `p_gen`, the probability to generate and not to copy, `[b, t]`, where words are copied.
-    pub generate: Option<Tensor<2>>,
+    /// The probability to generate and not to copy, See et al. (2017), equation 8, `[b, t]`, where words
+    /// are copied.
+    pub p_gen: Option<Tensor<2>>,
     /// What had been looked at before the first of these steps.
     pub past: Past,
 }
@@ -260,7 +261,7 @@ pub struct Hidden {
     pub weights: Option<Tensor<3>>,
     /// As [`Decoded::draw`].
     pub draw: Option<Draw>,
-    /// The logit of [`Decoded::generate`].
+    /// The logit of [`Decoded::p_gen`].
     pub gate: Option<Tensor<2>>,
 }
 
@@ -327,8 +328,8 @@ impl Decoder {
             }
             _ => logits,
         };
-        let generate = gate.map(|gate| log_sigmoid(gate).exp());
-        Decoded { logits, weights, draw, generate, past }
+        let p_gen = gate.map(|gate| log_sigmoid(gate).exp());
+        Decoded { logits, weights, draw, p_gen, past }
     }
 
     /// [`decode`](Self::decode) up to the output layer.

@@ -1,6 +1,6 @@
 //! From tokens to annotations.
 
-use crate::config::{ConfigError, check_nonzero, check_probability, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_probability};
 use crate::linear;
 use crate::recurrent::{Recurrent, RecurrentConfig, RecurrentOutput, State};
 use attn_core::{Dropout, DropoutConfig};
@@ -33,7 +33,7 @@ impl EncoderConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check_nonzero("vocab", self.vocab)?;
         self.recurrent.validate()?;
-        check_probability("dropout", self.dropout)
+        Ok(check_probability("dropout", self.dropout)?)
     }
 
     /// The encoder, with random weights.
@@ -41,7 +41,7 @@ impl EncoderConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Encoder {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         Encoder {
             embedding: linear::embedding(self.vocab, self.recurrent.d_input, device),
             dropout: DropoutConfig::new(self.dropout).init(),

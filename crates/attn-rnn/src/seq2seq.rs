@@ -1,7 +1,7 @@
 //! The recurrent encoder–decoder.
 
 use crate::bridge::{Bridge, BridgeKind};
-use crate::config::{self, ConfigError, ConfigFileError, check_version, expect_valid};
+use crate::config::{self, ConfigError, ConfigFileError, check_version};
 use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 use crate::encoder::{Encoder, EncoderConfig};
 use attn_core::pointer::{IMPOSSIBLE, Source};
@@ -36,7 +36,7 @@ impl Seq2SeqConfig {
     /// # Errors
     /// If the configuration describes no model; the error names the key and its value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_version(self.version)?;
+        check_version(self.version, config::VERSION)?;
         self.encoder.validate()?;
         self.decoder.validate(self.encoder.recurrent.d_output())?;
         self.bridge.validate(&self.encoder.recurrent, &self.decoder.recurrent)
@@ -47,7 +47,7 @@ impl Seq2SeqConfig {
     /// # Errors
     /// If the file cannot be read, is not of the JSON form, or describes no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
-        config::load(path.as_ref(), Self::validate)
+        config::load(path.as_ref(), config::VERSION, Self::validate)
     }
 
     /// Writes the configuration to a JSON file, which is replaced whole or not at all.
@@ -63,7 +63,7 @@ impl Seq2SeqConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Seq2Seq {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let (from, to) = (&self.encoder.recurrent, &self.decoder.recurrent);
         Seq2Seq {
             encoder: self.encoder.init(device),
@@ -195,7 +195,7 @@ impl Seq2Seq {
     /// let target = Tensor::<2, Int>::from_data([[1, 61, 20], [1, 60, 21]], &device);
     /// let decoded = model.decoder.decode(target, &memory, &mut model.decoder.begin(&memory));
     /// assert_eq!(decoded.logits.dims(), [2, 3, 62]);
-    /// assert_eq!(decoded.generate.unwrap().dims(), [2, 3]);
+    /// assert_eq!(decoded.p_gen.unwrap().dims(), [2, 3]);
     ///
     /// // What is generated may hold 60 and 61: of each sentence its own words.
     /// let found = greedy(&model, model.start(memory, 1), Limits::new(2, 6))?.hypotheses()?;

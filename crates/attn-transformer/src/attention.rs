@@ -1,6 +1,6 @@
 //! Multi-head attention: self, cross, grouped.
 
-use crate::config::{ConfigError, check_nonzero, check_positive, check_probability, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_positive, check_probability};
 use crate::linear::{apply, apply_all};
 use crate::{KvCache, Norm, NormConfig, NormKind, Rotation, init};
 use attn_core::mechanism::{AnyMechanism, MechanismConfig};
@@ -115,7 +115,7 @@ impl MultiHeadAttentionConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> MultiHeadAttention {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let Self { d_model, heads, bias, .. } = *self;
         let (kv_heads, d_head) = (self.kv_heads(), self.d_head());
         let d_memory = self.d_memory.unwrap_or(d_model);

@@ -1,6 +1,6 @@
 //! The block of self-attention and feed-forward, and stacks of it.
 
-use crate::config::{ConfigError, check_nonzero, check_positive, check_probability, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_positive, check_probability};
 use crate::norm::default_epsilon;
 use crate::{
     Activation, DecoderCache, FeedForward, FeedForwardConfig, KvCache, MultiHeadAttention,
@@ -151,7 +151,7 @@ impl BlockConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Block {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         Block {
             norm_attention: self.norm().init(device),
             attention: self.attention().init(device),
@@ -166,7 +166,7 @@ impl BlockConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init_stack(&self, layers: usize, device: &Device) -> Stack {
-        expect_valid(check_nonzero("layers", layers));
+        check_nonzero("layers", layers).unwrap_or_else(|error| panic!("{error}"));
         let blocks = (0..layers).map(|_| self.init(device)).collect();
         Stack { blocks, norm: self.final_norm(device) }
     }

@@ -1,4 +1,4 @@
-//! What all configurations share: checks, and the file they live in.
+//! What all configurations share: their version, and what can be wrong with them.
 //!
 //! A configuration is a plain struct with public fields. Its JSON form has a `version`, refuses
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
@@ -6,10 +6,11 @@
 
 use attn_core::config as file;
 use attn_core::mechanism::{MechanismConfig, MechanismError};
-use serde::de::DeserializeOwned;
-use std::path::Path;
 
-pub(crate) use file::{first_version, save};
+pub use file::ValueError;
+pub(crate) use file::{
+    check_nonzero, check_positive, check_probability, check_version, first_version, load, save,
+};
 
 /// Version of the JSON form that this build writes; it reads this and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -21,12 +22,9 @@ pub type ConfigFileError = file::ConfigFileError<ConfigError>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A size or count is zero.
-    #[error("{key} is 0, must be at least 1")]
-    Zero {
-        /// The key in question.
-        key: &'static str,
-    },
+    /// A number that its key may not have.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// The model width does not split over the heads, and no head width was given.
     #[error("d_model = {d_model} does not split into heads = {heads} equal parts")]
     UnevenHeads {
@@ -54,22 +52,6 @@ pub enum ConfigError {
     OddSinusoidal {
         /// Width of the model.
         d_model: usize,
-    },
-    /// A probability outside `[0, 1)`.
-    #[error("{key} = {value} is outside [0, 1)")]
-    Probability {
-        /// The key in question.
-        key: &'static str,
-        /// Its value.
-        value: f64,
-    },
-    /// A number that must be positive and finite.
-    #[error("{key} = {value} must be positive and finite")]
-    NotPositive {
-        /// The key in question.
-        key: &'static str,
-        /// Its value.
-        value: f64,
     },
     /// A mechanism that cannot be, or does not fit the heads.
     #[error("mechanism: {0}")]
@@ -109,47 +91,6 @@ pub enum ConfigError {
         /// Number of target tokens.
         target_vocab: usize,
     },
-    /// A file from a later build, or version 0, which no build ever wrote.
-    #[error("version {version} is unknown, this build reads 1 to {VERSION}")]
-    Version {
-        /// The version found.
-        version: u32,
-    },
-}
-
-pub(crate) fn load<C: DeserializeOwned>(
-    path: &Path,
-    validate: impl FnOnce(&C) -> Result<(), ConfigError>,
-) -> Result<C, ConfigFileError> {
-    file::load(path, check_version, validate)
-}
-
-pub(crate) fn check_version(version: u32) -> Result<(), ConfigError> {
-    if !(1..=VERSION).contains(&version) {
-        return Err(ConfigError::Version { version });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_nonzero(key: &'static str, value: usize) -> Result<(), ConfigError> {
-    if value == 0 {
-        return Err(ConfigError::Zero { key });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_probability(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    if !(0.0..1.0).contains(&value) {
-        return Err(ConfigError::Probability { key, value });
-    }
-    Ok(())
-}
-
-pub(crate) fn check_positive(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    if !(value > 0.0 && value.is_finite()) {
-        return Err(ConfigError::NotPositive { key, value });
-    }
-    Ok(())
 }
 
 /// Refuses a mechanism that a decoder cannot attend to itself with.
@@ -157,13 +98,5 @@ pub(crate) fn check_decodes(mechanism: Option<&MechanismConfig>) -> Result<(), C
     match mechanism {
         Some(mechanism) if !mechanism.decodes() => Err(ConfigError::Decoder),
         _ => Ok(()),
-    }
-}
-
-/// `init` of a configuration that `validate` refuses is a programmer's error.
-#[track_caller]
-pub(crate) fn expect_valid(validated: Result<(), ConfigError>) {
-    if let Err(error) = validated {
-        panic!("{error}");
     }
 }

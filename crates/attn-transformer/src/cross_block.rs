@@ -1,6 +1,6 @@
 //! The block that also reads a memory, and stacks of it.
 
-use crate::config::{check_nonzero, expect_valid};
+use crate::config::check_nonzero;
 use crate::{
     BlockConfig, DecoderCache, FeedForward, KeyValue, KvCache, Memory, MultiHeadAttention, Norm,
     Residual, Scope,
@@ -15,7 +15,7 @@ impl BlockConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init_cross(&self, device: &Device) -> CrossBlock {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         CrossBlock {
             norm_attention: self.norm().init(device),
             attention: self.attention().init(device),
@@ -32,7 +32,7 @@ impl BlockConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init_cross_stack(&self, layers: usize, device: &Device) -> CrossStack {
-        expect_valid(check_nonzero("layers", layers));
+        check_nonzero("layers", layers).unwrap_or_else(|error| panic!("{error}"));
         let blocks = (0..layers).map(|_| self.init_cross(device)).collect();
         CrossStack { blocks, norm: self.final_norm(device) }
     }

@@ -1,7 +1,7 @@
 //! A model that writes, as GPT does.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
+    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version,
 };
 use crate::linear::{logits, projection};
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
@@ -65,7 +65,7 @@ impl DecoderOnlyConfig {
     /// # Errors
     /// If the configuration describes no model; the error names the key and its value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_version(self.version)?;
+        check_version(self.version, config::VERSION)?;
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
@@ -78,7 +78,7 @@ impl DecoderOnlyConfig {
     /// # Errors
     /// If the file cannot be read, is not of the JSON form, or describes no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
-        config::load(path.as_ref(), Self::validate)
+        config::load(path.as_ref(), config::VERSION, Self::validate)
     }
 
     /// Writes the configuration to a JSON file, which is replaced whole or not at all.
@@ -92,7 +92,7 @@ impl DecoderOnlyConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> DecoderOnly {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let d_model = self.block.d_model;
         DecoderOnly {
             embedding: init::embedding(self.vocab, d_model, device),

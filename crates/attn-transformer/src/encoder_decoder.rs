@@ -1,7 +1,7 @@
 //! The encoder–decoder Transformer.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version, expect_valid,
+    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version,
 };
 use crate::linear::{logits, projection};
 use crate::{
@@ -99,7 +99,7 @@ impl EncoderDecoderConfig {
     /// If the configuration describes no model; the error names the key and its value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let Self { source_vocab, target_vocab, .. } = *self;
-        check_version(self.version)?;
+        check_version(self.version, config::VERSION)?;
         check_nonzero("source_vocab", source_vocab)?;
         check_nonzero("target_vocab", target_vocab)?;
         check_nonzero("encoder_layers", self.encoder_layers)?;
@@ -118,7 +118,7 @@ impl EncoderDecoderConfig {
     /// # Errors
     /// If the file cannot be read, is not of the JSON form, or describes no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
-        config::load(path.as_ref(), Self::validate)
+        config::load(path.as_ref(), config::VERSION, Self::validate)
     }
 
     /// Writes the configuration to a JSON file, which is replaced whole or not at all.
@@ -132,7 +132,7 @@ impl EncoderDecoderConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> EncoderDecoder {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let Self { source_vocab, target_vocab, tying, .. } = *self;
         let d_model = self.block.d_model;
         let table = |vocab| init::embedding(vocab, d_model, device);

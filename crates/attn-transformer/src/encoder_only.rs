@@ -1,8 +1,6 @@
 //! A model that reads, as BERT does.
 
-use crate::config::{
-    self, ConfigError, ConfigFileError, check_nonzero, check_version, expect_valid,
-};
+use crate::config::{self, ConfigError, ConfigFileError, check_nonzero, check_version};
 use crate::{BlockConfig, InputLayer, Layout, PositionConfig, Scope, Stack, init};
 use burn::module::Module;
 use burn::nn::Embedding;
@@ -56,7 +54,7 @@ impl EncoderOnlyConfig {
     /// # Errors
     /// If the configuration describes no model; the error names the key and its value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_version(self.version)?;
+        check_version(self.version, config::VERSION)?;
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
@@ -68,7 +66,7 @@ impl EncoderOnlyConfig {
     /// # Errors
     /// If the file cannot be read, is not of the JSON form, or describes no model.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
-        config::load(path.as_ref(), Self::validate)
+        config::load(path.as_ref(), config::VERSION, Self::validate)
     }
 
     /// Writes the configuration to a JSON file, which is replaced whole or not at all.
@@ -82,7 +80,7 @@ impl EncoderOnlyConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> EncoderOnly {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         EncoderOnly {
             embedding: init::embedding(self.vocab, self.block.d_model, device),
             input: InputLayer::new(&self.block, &self.positions, self.scaled_embeddings, device),

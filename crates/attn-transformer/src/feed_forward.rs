@@ -1,6 +1,6 @@
 //! The feed-forward sub-layer, plain and gated.
 
-use crate::config::{ConfigError, check_nonzero, check_probability, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_probability};
 use crate::init;
 use crate::linear::{apply, apply_all};
 use attn_core::{Dropout, DropoutConfig};
@@ -95,13 +95,13 @@ impl FeedForwardConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check_nonzero("d_model", self.d_model)?;
         check_nonzero("d_ff", self.d_ff)?;
-        check_probability("dropout", self.dropout)
+        Ok(check_probability("dropout", self.dropout)?)
     }
 
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> FeedForward {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let Self { d_model, d_ff, activation, bias, dropout } = *self;
         let up = || init::linear([d_model, d_ff], bias, 1.0, device);
         FeedForward {

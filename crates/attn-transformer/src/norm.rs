@@ -1,6 +1,6 @@
 //! Layer normalisation and its root-mean-square form.
 
-use crate::config::{ConfigError, check_nonzero, check_positive, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_positive};
 use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -48,13 +48,13 @@ impl NormConfig {
     /// If the width is zero or `ε` is not positive.
     pub fn validate(&self) -> Result<(), ConfigError> {
         check_nonzero("d_model", self.d_model)?;
-        check_positive("epsilon", self.epsilon)
+        Ok(check_positive("epsilon", self.epsilon)?)
     }
 
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Norm {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let gamma = Initializer::Ones.init([self.d_model], device);
         let beta = match self.kind {
             NormKind::Layer => Some(Initializer::Zeros.init([self.d_model], device)),

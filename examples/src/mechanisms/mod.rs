@@ -11,7 +11,7 @@ mod task;
 pub use args::Args;
 
 use crate::device::DeviceError;
-use crate::exit::{self, BAD_INPUT, WENT_WRONG};
+use crate::exit::{self, BAD_INPUT, Ending, Failure, WENT_WRONG};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use family::Member;
@@ -47,18 +47,18 @@ pub enum Error {
     Picture(#[from] attn_viz::PictureError),
 }
 
-/// Runs the program.
-pub fn main(args: &Args) -> ExitCode {
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            exit::report(&error);
-            ExitCode::from(match error {
-                Error::Train(_) => WENT_WRONG,
-                _ => BAD_INPUT,
-            })
+impl Failure for Error {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Train(_) => WENT_WRONG,
+            _ => BAD_INPUT,
         }
     }
+}
+
+/// Runs the program.
+pub fn main(args: &Args) -> ExitCode {
+    exit::code(run(args).map(|()| Ending::Done))
 }
 
 fn run(args: &Args) -> Result<(), Error> {

@@ -15,9 +15,10 @@ use super::{
     Args, Dictionary, Error, ModelName, RECURRENT, Rates, TRANSFORMER, letters, pair_files,
     settings_of, test_words,
 };
+use crate::console::Console;
+use crate::exit::Ending;
 use crate::translate::{
-    Architecture, Console, Corpus, Ending, Error as TranslateError, RunDir, Settings, Training,
-    Translator,
+    Architecture, Corpus, Error as TranslateError, RunDir, Settings, Training, Translator,
 };
 
 /// Words that are shown.

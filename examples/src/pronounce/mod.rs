@@ -13,7 +13,7 @@ mod invented;
 mod models;
 mod rates;
 
-use std::io::{self, BufReader, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,10 +26,11 @@ pub use dictionary::{Dictionary, DictionaryError, Part, letters};
 pub use models::Size;
 pub use rates::Rates;
 
-use crate::translate::{
-    Architecture, Console, Ending, Error as TranslateError, RunDir, RunDirError, Settings,
-};
-use crate::{exit, interrupt, logging};
+use crate::console::Console;
+use crate::exit::{self, Ending, Failure};
+use crate::io_error::IoError;
+use crate::translate::{Architecture, Error as TranslateError, RunDir, RunDirError, Settings};
+use crate::{interrupt, logging};
 use contest::Contest;
 
 /// Where everything is kept, unless told.
@@ -47,6 +48,9 @@ pub enum Error {
     /// What can go wrong with `translate`.
     #[error(transparent)]
     Translate(#[from] TranslateError),
+    /// Writing the words or the results.
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// There is nothing to go on with.
     #[error("{} holds no words of an earlier run: there is no test.dict in it", .path.display())]
     NoWords {
@@ -55,12 +59,11 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The exit status that says whose fault it is.
-    pub fn status(&self) -> u8 {
+impl Failure for Error {
+    fn status(&self) -> u8 {
         match self {
             Self::Translate(error) => error.status(),
-            Self::Dictionary(_) | Self::NoWords { .. } => exit::BAD_INPUT,
+            Self::Dictionary(_) | Self::Io(_) | Self::NoWords { .. } => exit::BAD_INPUT,
         }
     }
 }
@@ -121,7 +124,7 @@ fn prepare(args: &Args, console: &mut Console) -> Result<PathBuf, Error> {
     };
     let folder = run.path().to_owned();
     let write = |path: PathBuf, text: String| {
-        write_atomically(&path, text.as_bytes()).map_err(TranslateError::writing(&path))
+        write_atomically(&path, text.as_bytes()).map_err(IoError::writing(&path))
     };
     let [train_pairs, valid_pairs] = pair_files(&folder);
     write(train_pairs, lines(&train.pairs()))?;
@@ -182,15 +185,7 @@ fn lines(pairs: &[Pair]) -> String {
 /// The program, on the standard streams.
 pub fn main() -> ExitCode {
     // Help goes to standard output, in colour; a mistake to standard error.
-    let args = Args::parse();
-    match run_on_terminal(&args) {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(exit::INTERRUPTED),
-        Err(error) => {
-            exit::report(&error);
-            ExitCode::from(error.status())
-        }
-    }
+    exit::code(run_on_terminal(&Args::parse()))
 }
 
 fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
@@ -199,11 +194,5 @@ fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
     // Where the allocator is another, training is slower, and that is all.
     attn_train::keep_freed_memory();
     let stop = interrupt::on_ctrl_c().map_err(TranslateError::from)?;
-    let mut console = Console {
-        input: &mut BufReader::new(io::stdin()),
-        interactive: false,
-        output: &mut io::stdout(),
-        status: if args.quiet { &mut io::sink() } else { &mut io::stderr() },
-    };
-    run(args, &mut console, stop)
+    Console::on_terminal(args.quiet, |console| run(args, console, stop))
 }

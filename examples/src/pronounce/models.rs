@@ -7,7 +7,7 @@ use attn_train::{AdamWConfig, Schedule, TrainerConfig};
 use attn_transformer::{BlockConfig, EncoderDecoderConfig};
 
 use crate::seq2seq::{self, AttentionName, ModelArgs};
-use crate::translate::Settings;
+use crate::translate::{Settings, UNKNOWN_VOCAB};
 
 /// How large a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,6 @@ impl Size {
         if test_words < 2500 { Self::Small } else { Self::Large }
     }
 }
-
-/// Until the tokenizers are there.
-const UNKNOWN_VOCAB: usize = 1;
 
 /// A GRU in both directions, and one that looks at it as Bahdanau et al. (2015) have it.
 pub fn recurrent(size: Size) -> Settings<Seq2SeqConfig> {

@@ -1,13 +1,12 @@
 //! Everything that can stop the program.
 
-use std::io;
-
 use attn_train::TrainError;
 
 use super::reviews::ReviewError;
 use super::settings::SettingsError;
 use crate::device::DeviceError;
-use crate::exit;
+use crate::exit::{self, Failure};
+use crate::io_error::IoError;
 
 /// Why the program stops before it is done.
 #[derive(Debug, thiserror::Error)]
@@ -36,18 +35,12 @@ pub enum Error {
     #[error("cannot catch Ctrl-C: {0}")]
     Interrupt(#[from] ctrlc::Error),
     /// Writing results.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was written.
-        what: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
-impl Error {
-    /// The exit status that says whose fault it is.
-    pub fn status(&self) -> u8 {
+impl Failure for Error {
+    fn status(&self) -> u8 {
         match self {
             // 0 for --help and --version, 2 otherwise.
             Self::Usage(error) => error.exit_code() as u8,

@@ -8,12 +8,11 @@
 //! features    what models read           batch       a few sentences of them
 //! model       what is trained            training    how
 //! contest     one split, all models      table       numbers for people
-//! page        where models looked        console     where numbers are printed
+//! page        where models looked
 //! ```
 
 mod args;
 mod batch;
-mod console;
 mod contest;
 mod error;
 mod features;
@@ -29,14 +28,12 @@ mod table;
 mod training;
 mod words;
 
-use std::io;
 use std::process::ExitCode;
 
 use attn_train::StopSignal;
 use clap::Parser;
 
 pub use args::Args;
-pub use console::Console;
 pub use error::Error;
 pub use grammar::sentences;
 pub use log_ratios::LogRatios;
@@ -47,16 +44,9 @@ pub use reviews::{Review, ReviewError, read};
 pub use settings::{Settings, SettingsError, TrainingSettings};
 pub use words::{Word, words};
 
-use crate::{exit, interrupt, logging};
-
-/// How the program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// All was done.
-    Done,
-    /// Stopped by Ctrl-C.
-    Interrupted,
-}
+use crate::console::Console;
+use crate::exit::{self, Ending};
+use crate::{interrupt, logging};
 
 /// Does what the command line says.
 ///
@@ -87,19 +77,8 @@ pub fn run(args: &Args, console: &mut Console, stop: &StopSignal) -> Result<Endi
 
 /// The program, on the standard streams.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        // Help goes to standard output, in colour; a mistake to standard error.
-        Err(error) => error.exit(),
-    };
-    match run_on_terminal(&args) {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(exit::INTERRUPTED),
-        Err(error) => {
-            exit::report(&error);
-            ExitCode::from(error.status())
-        }
-    }
+    // Help goes to standard output, in colour; a mistake to standard error.
+    exit::code(run_on_terminal(&Args::parse()))
 }
 
 fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
@@ -107,9 +86,5 @@ fn run_on_terminal(args: &Args) -> Result<Ending, Error> {
     // Where the allocator is another, training is slower, and that is all.
     attn_train::keep_freed_memory();
     let stop = interrupt::on_ctrl_c()?;
-    let mut console = Console {
-        output: &mut io::stdout(),
-        status: if args.quiet { &mut io::sink() } else { &mut io::stderr() },
-    };
-    run(args, &mut console, &stop)
+    Console::on_terminal(args.quiet, |console| run(args, console, &stop))
 }

@@ -6,13 +6,14 @@ use attn_rnn::{
     Classified, Classifier, ClassifierConfig, ConfigError, EncoderConfig, PoolingConfig,
     RecurrentConfig,
 };
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::nn::{Embedding, Initializer, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::features::RATIOS;
+use crate::parameters;
 
 /// One model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,13 +115,6 @@ impl ModelSettings {
 
     /// The model, with weights that follow from the seed.
     pub(super) fn init(&self, vocab: usize, seed: u64, device: &Device) -> Judge {
-        /// Most parameters are drawn when they are first used; this uses each, in their order.
-        struct Draw;
-        impl ModuleVisitor for Draw {
-            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-                parameter.val();
-            }
-        }
         /// All threads draw parameters from one generator of the device.
         static DRAWING: Mutex<()> = Mutex::new(());
 
@@ -133,7 +127,7 @@ impl ModelSettings {
         let ratios = LinearConfig::new(RATIOS, self.d_word).with_bias(false);
         let ratios = self.log_ratios.then(|| ratios.init(device));
         let judge = Judge { classifier, ratios };
-        judge.visit(&mut Draw);
+        parameters::draw(&judge);
         judge
     }
 }

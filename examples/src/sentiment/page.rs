@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use attn_train::data::write_atomically;
 
+use super::Review;
 use super::training::Verdict;
 use super::words::words;
-use super::{Error, Review};
+use crate::io_error::IoError;
 
 /// Test sentences, and what models say of them.
 #[derive(Debug, Clone)]
@@ -27,24 +28,18 @@ pub(super) struct Judgement {
 }
 
 /// Makes the folder of the page.
-pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(|source| Error::Io {
+pub(super) fn make_folder(path: &Path) -> Result<(), IoError> {
+    fs::create_dir_all(path).map_err(|source| IoError {
         what: format!("cannot use the folder {}", path.display()),
         source,
     })
 }
 
 /// Writes the page into a folder, whole or not at all; returns its path.
-pub(super) fn write(folder: &Path, shown: &Shown) -> Result<PathBuf, Error> {
+pub(super) fn write(folder: &Path, shown: &Shown) -> Result<PathBuf, IoError> {
     let path = folder.join("sentiment.html");
-    replace(&path, page(shown).as_bytes())?;
+    write_atomically(&path, page(shown).as_bytes()).map_err(IoError::writing(&path))?;
     Ok(path)
-}
-
-/// Writes a file, whole or not at all.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_atomically(path, bytes)
-        .map_err(|source| Error::Io { what: format!("cannot write {}", path.display()), source })
 }
 
 /// Shades are of one hue that is readable behind the text of either scheme, up to this opacity.

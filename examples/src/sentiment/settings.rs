@@ -6,10 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use attn_rnn::PoolingConfig;
+use attn_train::data::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use super::Args;
 use super::model::{ModelError, ModelSettings};
+use crate::io_error::IoError;
 
 /// What can be set. A key that is missing in a file has its default, an unknown one is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,10 +190,10 @@ impl Settings {
     }
 
     /// Writes the settings as JSON, whole or not at all.
-    pub(super) fn save(&self, path: &Path) -> Result<(), super::Error> {
+    pub(super) fn save(&self, path: &Path) -> Result<(), IoError> {
         let mut text = serde_json::to_string_pretty(self).expect("settings are plain data");
         text.push('\n');
-        super::page::replace(path, text.as_bytes())
+        write_atomically(path, text.as_bytes()).map_err(IoError::writing(path))
     }
 
     /// Reads settings from a JSON file.

@@ -1,60 +1,25 @@
 //! Settings that work without being thought about.
 
 use attn_rnn::{DecoderConfig, EncoderConfig, RecurrentConfig, Seq2SeqConfig};
-use attn_train::batch::{Lengths, Overlong};
-use attn_train::tokenizer::TokenizerKind;
-use attn_train::{AdamWConfig, Schedule, TrainerConfig};
+use attn_train::batch::Lengths;
 
 use super::ModelArgs;
 use super::attention::Widths;
-use crate::translate::{Settings, VOCAB};
-
-/// Until the tokenizers are there.
-const UNKNOWN_VOCAB: usize = 1;
+use crate::translate::{DATES_LEN, Settings, TEXT_LEN, UNKNOWN_VOCAB};
 
 /// Half the width of a local attention's window: Luong et al. have 10, for longer sentences.
 const WINDOW: usize = 5;
 
 /// For the built-in task.
 pub fn dates(args: ModelArgs) -> Settings<Seq2SeqConfig> {
-    let max_len = Lengths { source: 64, target: 16 };
-    let steps = 800;
     let width = args.width.unwrap_or(128);
-    Settings {
-        tokenizer: TokenizerKind::Characters,
-        max_len,
-        overlong: Overlong::Refuse,
-        model: model(32, width, args, max_len, 0.0),
-        training: TrainerConfig {
-            seed: 1,
-            max_steps: Some(steps),
-            batch_tokens: 1024,
-            schedule: Schedule::Cosine { peak: 4e-3, floor: 0.0, warmup: 100, steps },
-            adamw: AdamWConfig { beta_2: 0.99, weight_decay: 0.0, ..AdamWConfig::default() },
-            label_smoothing: 0.0,
-            eval_every: 400,
-            keep_last: 1,
-            ..TrainerConfig::default()
-        },
-    }
+    Settings::for_dates(model(32, width, args, DATES_LEN, 0.0), [800, 100, 400])
 }
 
 /// For a user's text of some ten thousand to a million pairs.
 pub fn text(args: ModelArgs) -> Settings<Seq2SeqConfig> {
-    let max_len = Lengths { source: 128, target: 128 };
     let width = args.width.unwrap_or(512);
-    Settings {
-        tokenizer: TokenizerKind::Bpe { vocab_size: VOCAB },
-        max_len,
-        overlong: Overlong::Refuse,
-        model: model(256, width, args, max_len, 0.2),
-        training: TrainerConfig {
-            seed: 1,
-            max_steps: Some(20_000),
-            schedule: Schedule::InverseSquareRoot { peak: 1e-3, warmup: 1000 },
-            ..TrainerConfig::default()
-        },
-    }
+    Settings::for_text(model(256, width, args, TEXT_LEN, 0.2))
 }
 
 /// With an encoder of both directions, so that an annotation is as wide as a state of the decoder.

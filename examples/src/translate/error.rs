@@ -1,8 +1,5 @@
 //! Everything that can stop the program.
 
-use std::io;
-use std::path::PathBuf;
-
 use attn_generate::GenerateError;
 use attn_train::data::DataError;
 use attn_train::tokenizer::TokenizerError;
@@ -14,7 +11,8 @@ use super::run_dir::RunDirError;
 use super::settings::SettingsError;
 use super::vocabulary::{EncodeError, OtherVocabulary};
 use crate::device::DeviceError;
-use crate::exit;
+use crate::exit::{self, Failure};
+use crate::io_error::IoError;
 
 /// Why the program stops before it is done.
 #[derive(Debug, thiserror::Error)]
@@ -65,29 +63,12 @@ pub enum Error {
     #[error("cannot catch Ctrl-C: {0}")]
     Interrupt(#[from] ctrlc::Error),
     /// Reading standard input, or writing results.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was read or written.
-        what: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
-impl Error {
-    /// Writing a file failed.
-    pub fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { what: format!("cannot write {}", path.display()), source }
-    }
-
-    /// Writing results to standard output failed.
-    pub fn printing(source: io::Error) -> Self {
-        Self::Io { what: "cannot write the results".into(), source }
-    }
-
-    /// The exit status that says whose fault it is.
-    pub fn status(&self) -> u8 {
+impl Failure for Error {
+    fn status(&self) -> u8 {
         match self {
             // 0 for --help and --version, 2 otherwise.
             Self::Usage(error) => error.exit_code() as u8,

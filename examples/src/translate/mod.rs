@@ -9,16 +9,16 @@
 //! corpus      text, or the built-in task vocabulary   text to tokens
 //! training    a run                      run_dir      where it is kept
 //! translator  a trained model            picture      how it attended
-//! report      numbers for people         console      where they are printed
+//! report      numbers for people         input        where sentences come from
 //! ```
 
 mod architecture;
 mod args;
 mod commands;
-mod console;
 mod corpus;
 mod defaults;
 mod error;
+mod input;
 mod picture;
 mod report;
 mod run_dir;
@@ -38,26 +38,19 @@ use clap::Parser;
 pub use architecture::{Alignments, Architecture, ArchitectureError, TranslationModel};
 pub(crate) use args::minutes;
 pub use args::{Args, Cli};
-pub use console::Console;
 pub use corpus::{Corpus, CorpusError, CorpusRecord, Texts};
-pub use defaults::VOCAB;
+pub(crate) use defaults::{DATES_LEN, TEXT_LEN, UNKNOWN_VOCAB};
 pub use error::Error;
+pub use input::Input;
 pub use run_dir::{RunDir, RunDirError};
 pub use settings::{Settings, SettingsError};
 pub use training::Training;
 pub use translator::{Translation, Translator};
 pub use vocabulary::{EncodeError, OtherVocabulary, TooLong, Vocabulary};
 
-use crate::{exit, interrupt, logging};
-
-/// How the program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// All was done.
-    Done,
-    /// Stopped by Ctrl-C, to be gone on with.
-    Interrupted,
-}
+use crate::console::Console;
+use crate::exit::{self, Ending};
+use crate::{interrupt, logging};
 
 /// One of the programs: a name, and settings that work without being thought about.
 #[derive(Debug, Clone)]
@@ -92,6 +85,7 @@ impl Program<EncoderDecoderConfig> {
 pub fn run<C: Architecture>(
     program: &Program<C>,
     args: &Args,
+    input: &mut Input,
     console: &mut Console,
     stop: StopSignal,
 ) -> Result<Ending, Error>
@@ -99,7 +93,7 @@ where
     SequenceLoss: Objective<C::Model, PairBatch>,
 {
     match &args.translating.model {
-        Some(run) => commands::translate::<C>(args, run, console).map(|()| Ending::Done),
+        Some(run) => commands::translate::<C>(args, run, input, console).map(|()| Ending::Done),
         None => commands::train(program, args, console, stop),
     }
 }
@@ -115,14 +109,7 @@ pub fn main_of<C: Architecture>(program: &Program<C>, args: &Args) -> ExitCode
 where
     SequenceLoss: Objective<C::Model, PairBatch>,
 {
-    match run_on_terminal(program, args) {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(exit::INTERRUPTED),
-        Err(error) => {
-            exit::report(&error);
-            ExitCode::from(error.status())
-        }
-    }
+    exit::code(run_on_terminal(program, args))
 }
 
 fn run_on_terminal<C: Architecture>(program: &Program<C>, args: &Args) -> Result<Ending, Error>
@@ -137,11 +124,7 @@ where
         attn_train::keep_freed_memory();
     }
     let stop = if training { interrupt::on_ctrl_c()? } else { StopSignal::new() };
-    let mut console = Console {
-        input: &mut BufReader::new(io::stdin()),
-        interactive: io::stdin().is_terminal(),
-        output: &mut io::stdout(),
-        status: if args.quiet { &mut io::sink() } else { &mut io::stderr() },
-    };
-    run(program, args, &mut console, stop)
+    let mut input =
+        Input { reader: &mut BufReader::new(io::stdin()), interactive: io::stdin().is_terminal() };
+    Console::on_terminal(args.quiet, |console| run(program, args, &mut input, console, stop))
 }

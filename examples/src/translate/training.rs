@@ -7,12 +7,13 @@ use attn_train::{
     BatchSource, Checkpoint, CheckpointError, Objective, Outcome, PairSource, Progress,
     SequenceLoss, StopSignal, Trainer, TrainerConfig,
 };
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 
 use super::corpus::{Corpus, CorpusRecord, Texts};
 use super::vocabulary::EncodeError;
 use super::{Architecture, Error, RunDir, Settings, Vocabulary};
+use crate::parameters;
 
 /// Everything that a training needs, read and checked.
 #[derive(Debug)]
@@ -154,15 +155,8 @@ fn sources<C>(
 
 /// A model with parameters that follow from the seed.
 fn initialise<C: Architecture>(settings: &Settings<C>, device: &Device) -> C::Model {
-    /// Parameters are drawn when they are first used; this uses each, in the order of the model.
-    struct Draw;
-    impl ModuleVisitor for Draw {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            parameter.val();
-        }
-    }
     device.seed(settings.training.seed);
     let model = settings.model.init(device);
-    model.visit(&mut Draw);
+    parameters::draw(&model);
     model
 }

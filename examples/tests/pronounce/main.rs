@@ -1,23 +1,35 @@
 //! The program `pronounce`, called as from a command line.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::Mutex;
 
+use attn_examples::exit::Ending;
 use attn_examples::pronounce::{Args, Error, run};
-use attn_examples::translate::{Console, Ending};
 use attn_train::StopSignal;
 use clap::Parser;
+use support::Folder;
 
 /// Parameters are drawn from a generator that all threads of a process share.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-struct Desk(tempfile::TempDir);
+struct Desk(Folder);
+
+impl Deref for Desk {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
+}
 
 impl Desk {
     /// A folder with a small dictionary, and a config for short trainings.
     fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
+        let desk = Self(Folder::new());
         let line = |n: usize| {
             let word = ["b", "ca", "do", "fe"].iter().cycle().skip(n % 4).take(1 + n % 5);
             let word: String = word.copied().collect::<String>() + &"xyz"[..n % 4];
@@ -26,51 +38,24 @@ impl Desk {
             format!("{word}{n} {} N\n", phonemes.join(" "))
         };
         let text: String = (0..120).map(line).collect();
-        fs::write(desk.path("my.dict"), text + "b0(2) P EH1\n").unwrap();
+        desk.write("my.dict", text + "b0(2) P EH1\n");
         let config = r#"{"training": {"max_steps": 3, "batch_tokens": 70, "eval_every": 2}}"#;
-        fs::write(desk.path("short.json"), config).unwrap();
+        desk.write("short.json", config);
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+    fn call(&self, command: &str) -> Ran {
+        self.call_with(command, StopSignal::new())
     }
 
-    /// Calls the program; a word that begins with `@` is the path of a file on the desk.
-    fn call(&self, command: &str, stop: StopSignal) -> (Result<Ending, Error>, String) {
-        let word = |word: &str| match word.strip_prefix('@') {
-            Some(name) => self.path(name).display().to_string(),
-            None => word.to_owned(),
-        };
-        let args = Args::parse_from(
-            std::iter::once("pronounce".into()).chain(command.split(' ').map(word)),
-        );
-        let mut output = Vec::new();
-        let mut console = Console {
-            input: &mut [].as_slice(),
-            interactive: false,
-            output: &mut output,
-            status: &mut std::io::sink(),
-        };
+    fn call_with(&self, command: &str, stop: StopSignal) -> Ran {
+        let args = Args::parse_from(self.words(command));
         let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let ending = run(&args, &mut console, stop);
-        (ending, String::from_utf8(output).unwrap())
-    }
-
-    #[track_caller]
-    fn done(&self, command: &str) -> String {
-        let (ending, output) = self.call(command, StopSignal::new());
-        assert_eq!(ending.unwrap(), Ending::Done);
-        output
-    }
-
-    #[track_caller]
-    fn refused(&self, command: &str) -> String {
-        let error = self.call(command, StopSignal::new()).0.unwrap_err();
-        assert_eq!(error.status(), 2, "{error}");
-        attn_examples::exit::chain(&error)
+        Ran::of(|console| run(&args, console, stop))
     }
 }
+
+type Ran = support::Ran<Error>;
 
 const SHORT: &str = "--quiet --beams 1 --data @my.dict --config @short.json";
 
@@ -83,12 +68,12 @@ fn timeless(output: &str) -> Vec<String> {
 #[test]
 fn both_models_are_trained_tested_and_kept() {
     let desk = Desk::new();
-    let output = desk.done(&format!("{SHORT} --out @run"));
+    let output = desk.call(&format!("{SHORT} --out @run")).done();
     for name in ["recurrent", "transformer"] {
         assert!(output.contains(&format!("\n{name} ")), "{output}");
         assert!(desk.path("run").join(name).join("config.json").is_file());
     }
-    let read = |name: &str| fs::read_to_string(desk.path("run").join(name)).unwrap();
+    let read = |name: &str| desk.read(&format!("run/{name}"));
     let words: usize =
         ["train.tsv", "valid.tsv", "test.dict"].iter().map(|name| read(name).lines().count()).sum();
     assert_eq!(words, 121);
@@ -100,42 +85,43 @@ fn both_models_are_trained_tested_and_kept() {
 #[test]
 fn what_was_stopped_goes_on() {
     let desk = Desk::new();
-    let whole = desk.done(&format!("{SHORT} --out @whole"));
+    let whole = desk.call(&format!("{SHORT} --out @whole")).done();
     let stop = StopSignal::new();
     stop.stop();
-    let (ending, _) = desk.call(&format!("{SHORT} --out @parts"), stop);
-    assert_eq!(ending.unwrap(), Ending::Interrupted);
+    let ran = desk.call_with(&format!("{SHORT} --out @parts"), stop);
+    assert_eq!(ran.ending.unwrap(), Ending::Interrupted);
+    assert!(ran.said.contains("--resume --out"), "{}", ran.said);
     assert!(!desk.path("parts/transformer").exists(), "the second is not begun");
-    let resumed = desk.done("--quiet --beams 1 --resume --out @parts");
+    let resumed = desk.call("--quiet --beams 1 --resume --out @parts").done();
     assert_eq!(timeless(&resumed), timeless(&whole));
 }
 
 #[test]
 fn bad_input_is_named() {
     let desk = Desk::new();
-    fs::write(desk.path("bad.dict"), "ab A B\ncd\n").unwrap();
-    let error = desk.refused("--data @bad.dict --out @run");
+    desk.write("bad.dict", "ab A B\ncd\n");
+    let error = desk.call("--data @bad.dict --out @run").refused();
     assert!(error.ends_with("bad.dict:2: the word \"cd\" has no phonemes"), "{error}");
-    fs::write(desk.path("latin.dict"), b"caf\xe9 K AE F EY\n").unwrap();
-    let error = desk.refused("--data @latin.dict --out @run");
+    desk.write("latin.dict", b"caf\xe9 K AE F EY\n");
+    let error = desk.call("--data @latin.dict --out @run").refused();
     assert!(error.contains("latin.dict:1: not valid UTF-8 from byte 4"), "{error}");
-    fs::write(desk.path("few.dict"), "ab A B\n").unwrap();
-    let error = desk.refused("--data @few.dict --out @run");
+    desk.write("few.dict", "ab A B\n");
+    let error = desk.call("--data @few.dict --out @run").refused();
     assert!(error.contains("too few to learn from"), "{error}");
-    let error = desk.refused("--data @none.dict --out @run");
+    let error = desk.call("--data @none.dict --out @run").refused();
     assert!(error.contains("cannot read"), "{error}");
     assert!(!desk.path("run").exists(), "nothing is left behind");
-    let error = desk.refused("--beams 0 --out @run");
+    let error = desk.call("--beams 0 --out @run").refused();
     assert!(error.contains("beams"), "{error}");
-    fs::write(desk.path("one.json"), r#"{"model": {"encoder": {"dropout": 0.5}}}"#).unwrap();
-    let error = desk.refused("--data @my.dict --config @one.json --out @run");
+    desk.write("one.json", r#"{"model": {"encoder": {"dropout": 0.5}}}"#);
+    let error = desk.call("--data @my.dict --config @one.json --out @run").refused();
     assert!(error.contains("unknown key `model.encoder`"), "{error}");
     assert!(!desk.path("run").exists(), "nothing is left behind");
-    let error = desk.refused("--resume --out @nowhere");
+    let error = desk.call("--resume --out @nowhere").refused();
     assert!(error.contains("no words of an earlier run"), "{error}");
     fs::create_dir(desk.path("full")).unwrap();
-    fs::write(desk.path("full/notes.txt"), "mine").unwrap();
-    let error = desk.refused(&format!("{SHORT} --out @full"));
+    desk.write("full/notes.txt", "mine");
+    let error = desk.call(&format!("{SHORT} --out @full")).refused();
     assert!(error.contains("is not empty"), "{error}");
-    assert_eq!(fs::read_to_string(desk.path("full/notes.txt")).unwrap(), "mine");
+    assert_eq!(desk.read("full/notes.txt"), "mine");
 }

@@ -4,4 +4,6 @@ mod bad_input;
 mod baseline;
 mod desk;
 mod splits;
+#[path = "../support/mod.rs"]
+mod support;
 mod whole;

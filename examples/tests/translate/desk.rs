@@ -1,44 +1,32 @@
 //! The program `translate` on a small text, without a process of its own.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use attn_examples::seq2seq;
-use attn_examples::translate::{Architecture, Args, Cli, Console, Ending, Error, Program, run};
+use attn_examples::translate::{Architecture, Args, Cli, Error, Input, Program, run};
 use attn_train::batch::PairBatch;
 use attn_train::{Objective, SequenceLoss, StopSignal};
 use clap::Parser;
 
+use crate::support::{self, Folder};
+
 /// A folder with a small text, and a config for a small model.
 pub struct Desk {
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
-/// What a call of the program gave.
-#[derive(Debug)]
-pub struct Ran {
-    pub ending: Result<Ending, Error>,
-    pub output: String,
-    pub said: String,
-}
+impl Deref for Desk {
+    type Target = Folder;
 
-impl Ran {
-    /// The output of a call that succeeded.
-    #[track_caller]
-    pub fn done(self) -> String {
-        assert_eq!(self.ending.expect("the call succeeds"), Ending::Done);
-        self.output
-    }
-
-    /// The message of a call that failed because of what it was given.
-    #[track_caller]
-    pub fn refused(self) -> String {
-        let error = self.ending.expect_err("the call is refused");
-        assert_eq!(error.status(), 2, "{error}");
-        attn_examples::exit::chain(&error)
+    fn deref(&self) -> &Folder {
+        &self.folder
     }
 }
+
+pub type Ran = support::Ran<Error>;
 
 /// Parameters are drawn from a generator that all threads of a process share.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -47,7 +35,7 @@ pub const STEPS: usize = 6;
 
 impl Desk {
     pub fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let desk = Self { folder: Folder::new() };
         let line = |n: usize| {
             let word = "abcdefghij".repeat(2)[n % 10..][..2 + n % 4].to_owned();
             format!("{word} {n}\t{n} {}\n", word.to_uppercase())
@@ -72,18 +60,6 @@ impl Desk {
         desk
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
     /// Every file below a folder with its content, so that it can be seen to be as it was.
     pub fn snapshot(&self, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
         fn add(path: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
@@ -101,7 +77,7 @@ impl Desk {
         files
     }
 
-    /// Calls the program; a word that begins with `@` is the path of a file on the desk.
+    /// Calls the program `translate`.
     pub fn call(&self, command: &str) -> Ran {
         self.call_with(command, "", StopSignal::new())
     }
@@ -123,14 +99,6 @@ impl Desk {
         self.run(called, "", stop)
     }
 
-    fn words(&self, command: &str) -> Vec<String> {
-        let word = |word: &str| match word.strip_prefix('@') {
-            Some(name) => self.path(name).display().to_string(),
-            None => word.replace('_', " "),
-        };
-        std::iter::once("the program".to_owned()).chain(command.split(' ').map(word)).collect()
-    }
-
     fn run<C: Architecture>(
         &self,
         called: Result<(Program<C>, Args), clap::Error>,
@@ -140,19 +108,12 @@ impl Desk {
     where
         SequenceLoss: Objective<C::Model, PairBatch>,
     {
-        let (mut output, mut said) = (Vec::new(), Vec::new());
-        let mut console = Console {
-            input: &mut input.as_ref(),
-            interactive: false,
-            output: &mut output,
-            status: &mut said,
-        };
         let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let ending = called
-            .map_err(Error::from)
-            .and_then(|(program, args)| run(&program, &args, &mut console, stop));
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { ending, output: text(output), said: text(said) }
+        let mut input = Input { reader: &mut input.as_ref(), interactive: false };
+        Ran::of(|console| {
+            let (program, args) = called?;
+            run(&program, &args, &mut input, console, stop)
+        })
     }
 
     /// A desk with a trained model in `run`.

@@ -3,4 +3,6 @@
 mod bad_input;
 mod desk;
 mod recurrent;
+#[path = "../support/mod.rs"]
+mod support;
 mod whole;

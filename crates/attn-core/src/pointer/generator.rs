@@ -75,8 +75,8 @@ pub struct PointerGenerator {
 pub struct Pointed {
     /// `[batch, steps, extended]`: logarithms of the probabilities of all words.
     pub log_probs: Tensor<3>,
-    /// `[batch, steps]`: `p_gen`, the probability to generate.
-    pub generate: Tensor<2>,
+    /// `[batch, steps]`: the probability to generate.
+    pub p_gen: Tensor<2>,
 }
 
 impl PointerGenerator {
@@ -132,7 +132,7 @@ impl PointerGenerator {
     ) -> Pointed {
         let gate = self.gate(context, state, input);
         let log_probs = mixture(gate.clone(), logits, weights, source);
-        Pointed { log_probs, generate: sigmoid(gate) }
+        Pointed { log_probs, p_gen: sigmoid(gate) }
     }
 }
 

@@ -49,7 +49,7 @@ fn probabilities(gates: &[f64], logits: &Sample, weights: &Sample) -> Vec<f64> {
     let mut found = Vec::new();
     for (b, ids) in IDS.iter().enumerate() {
         for t in 0..STEPS {
-            let generate = 1.0 / (1.0 + (-gates[b * STEPS + t]).exp());
+            let p_gen = 1.0 / (1.0 + (-gates[b * STEPS + t]).exp());
             let row = logits.row(0, b, t);
             let sum: f64 = row.iter().map(|x| x.exp()).sum();
             found.extend((0..EXTENDED).map(|word| {
@@ -58,7 +58,7 @@ fn probabilities(gates: &[f64], logits: &Sample, weights: &Sample) -> Vec<f64> {
                     .filter(|&j| ids[j] == word as i64)
                     .map(|j| weights.row(0, b, t)[j])
                     .sum();
-                generate * known + (1.0 - generate) * copied
+                p_gen * known + (1.0 - p_gen) * copied
             }));
         }
     }
@@ -102,8 +102,8 @@ fn it_is_its_equation_and_sums_to_one() {
         // Word 8 is not in the source of the second row, and cannot be generated.
         assert_eq!(expected[EXTENDED * STEPS + 8], 0.0);
         assert_eq!(log_probs[EXTENDED * STEPS + 8], f64::from(IMPOSSIBLE));
-        let generate: Vec<f64> = gates.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
-        assert_close("p_gen", &values(&found.generate), &generate, 1e-6);
+        let p_gen: Vec<f64> = gates.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+        assert_close("p_gen", &values(&found.p_gen), &p_gen, 1e-6);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Recurrent cells, step by step or along whole sequences, differentiable.
 
-mod along;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
+mod scan;
 mod sequence;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod sequence_ops;
 pub mod twin;
 
-pub use along::{along, each_step};
+pub use scan::{each_step, scan};
 pub use sequence::{gru_sequence, lstm_sequence};
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]

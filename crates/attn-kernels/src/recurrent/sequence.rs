@@ -1,6 +1,6 @@
 //! Layers of recurrent cells along their sequences, differentiable.
 
-use super::along::check_lengths;
+use super::scan::check_lengths;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use super::sequence_ops::{self, Walk};
 use super::twin;

@@ -1,7 +1,7 @@
 //! Recurrent cells in plain tensor operations: what "correct" means, and what runs on every
 //! device.
 
-use super::along::{along, first_rows};
+use super::scan::{first_rows, scan};
 use burn::tensor::{DType, Tensor, activation};
 
 /// [`lstm_cell`](super::lstm_cell).
@@ -37,7 +37,7 @@ pub fn lstm_sequence(
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, [Tensor<2>; 2]) {
-    along(projected, lengths, reverse, start, |projected, [hidden, cell]| {
+    scan(projected, lengths, reverse, start, |projected, [hidden, cell]| {
         let recurrent = seen(hidden, kept.as_ref()).matmul(weight.clone());
         let (hidden, cell) = lstm_cell(projected, recurrent, cell);
         [hidden, cell]
@@ -54,12 +54,11 @@ pub fn gru_sequence(
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, Tensor<2>) {
-    let (outputs, [hidden]) =
-        along(projected, lengths, reverse, [hidden], |projected, [hidden]| {
-            let recurrent = seen(hidden.clone(), kept.as_ref()).matmul(weight.clone());
-            let recurrent = recurrent + bias.clone().unsqueeze_dim(0);
-            [gru_cell(projected, recurrent, hidden)]
-        });
+    let (outputs, [hidden]) = scan(projected, lengths, reverse, [hidden], |projected, [hidden]| {
+        let recurrent = seen(hidden.clone(), kept.as_ref()).matmul(weight.clone());
+        let recurrent = recurrent + bias.clone().unsqueeze_dim(0);
+        [gru_cell(projected, recurrent, hidden)]
+    });
     (outputs, hidden)
 }
 

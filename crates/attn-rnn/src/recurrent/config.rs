@@ -1,7 +1,7 @@
 //! What recurrent layers are told.
 
 use super::{CellKind, Layer, Recurrent};
-use crate::config::{ConfigError, check_nonzero, check_probability, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_probability};
 use attn_core::DropoutConfig;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ impl RecurrentConfig {
         check_nonzero("d_hidden", self.d_hidden)?;
         check_nonzero("layers", self.layers)?;
         check_probability("dropout", self.dropout)?;
-        check_probability("recurrent_dropout", self.recurrent_dropout)
+        Ok(check_probability("recurrent_dropout", self.recurrent_dropout)?)
     }
 
     /// The layers, with random weights.
@@ -88,7 +88,7 @@ impl RecurrentConfig {
     /// # Panics
     /// If [`validate`](Self::validate) refuses the configuration.
     pub fn init(&self, device: &Device) -> Recurrent {
-        expect_valid(self.validate());
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
         let layer = |layer| {
             let d_input = if layer == 0 { self.d_input } else { self.d_output() };
             let cell = || self.cell.init([d_input, self.d_hidden], self.layer_norm, device);

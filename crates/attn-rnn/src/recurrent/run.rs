@@ -2,7 +2,7 @@
 
 use super::packing::Packing;
 use super::{Cell, State};
-use attn_kernels::recurrent::{along, gru_sequence, lstm_sequence};
+use attn_kernels::recurrent::{gru_sequence, lstm_sequence, scan};
 use burn::tensor::Tensor;
 
 /// What a cell makes of sequences `x`, `[s, b, d_input]`, in the order of their lengths: its outputs,
@@ -61,7 +61,7 @@ fn walk(
         }
         (_, Some(memory)) => {
             let (outputs, [hidden, memory]) =
-                along(projected, lengths, reverse, [hidden, memory], |input, [hidden, memory]| {
+                scan(projected, lengths, reverse, [hidden, memory], |input, [hidden, memory]| {
                     let state = State { hidden, cell: Some(memory) };
                     let State { hidden, cell } = step(cell, input, state, kept.as_ref());
                     [hidden, cell.expect("an LSTM's state has a cell")]
@@ -70,7 +70,7 @@ fn walk(
         }
         (_, None) => {
             let (outputs, [hidden]) =
-                along(projected, lengths, reverse, [hidden], |input, [hidden]| {
+                scan(projected, lengths, reverse, [hidden], |input, [hidden]| {
                     let state = State { hidden, cell: None };
                     [step(cell, input, state, kept.as_ref()).hidden]
                 });

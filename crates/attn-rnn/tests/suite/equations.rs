@@ -220,7 +220,7 @@ fn copying_is_the_paper() {
             let found = decoder.decode(target, &memory, &mut decoder.begin(&memory));
 
             let pointer = &decoder.copy.as_ref().unwrap().pointer;
-            let (mut generate, mut probabilities) = (Vec::new(), Vec::new());
+            let (mut p_gen, mut probabilities) = (Vec::new(), Vec::new());
             for step in reference(&model, &[1, 2, 4]) {
                 let gate = linear(&pointer.context, &step.context)[0]
                     + linear(&pointer.state, &step.state)[0]
@@ -235,9 +235,9 @@ fn copying_is_the_paper() {
                     let copied: f64 = WORDS.iter().zip(&step.weights).map(of_word).sum();
                     p * known + (1.0 - p) * copied
                 }));
-                generate.push(p);
+                p_gen.push(p);
             }
-            assert_close("p_gen", &values(&found.generate.unwrap()), &generate, CLOSE);
+            assert_close("p_gen", &values(&found.p_gen.unwrap()), &p_gen, CLOSE);
             assert_eq!(found.logits.dims(), [1, 3, 13]);
             assert_close("P(w)", &values(&found.logits.exp()), &probabilities, CLOSE);
         }

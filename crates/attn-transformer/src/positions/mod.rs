@@ -133,7 +133,7 @@ impl PositionConfig {
             Self::None => Ok(()),
             Self::Sinusoidal if d_model % 2 == 1 => Err(ConfigError::OddSinusoidal { d_model }),
             Self::Sinusoidal => Ok(()),
-            Self::Learned { max_len } => check_nonzero("max_len", *max_len),
+            Self::Learned { max_len } => Ok(check_nonzero("max_len", *max_len)?),
             Self::Rotary(rotary) => rotary.validate(d_head),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::FrequencyScaling;
 use super::sinusoidal::frequencies;
-use crate::config::{ConfigError, check_nonzero, check_positive, expect_valid};
+use crate::config::{ConfigError, check_nonzero, check_positive};
 use attn_kernels::rotary;
 use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ impl RotaryConfig {
         device: &Device,
         dtype: DType,
     ) -> Rotation {
-        expect_valid(self.validate(d_head));
+        self.validate(d_head).unwrap_or_else(|error| panic!("{error}"));
         let (frequencies, amplitude) = match &self.scaling {
             None => (frequencies(self.base, d_head), 1.0),
             Some(scaling) => scaling.frequencies(self.base, d_head),

@@ -52,7 +52,7 @@ impl FrequencyScaling {
     /// If a number is not positive, or two bounds are in the wrong order.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match *self {
-            Self::Linear { factor } | Self::Ntk { factor } => check_positive("factor", factor),
+            Self::Linear { factor } | Self::Ntk { factor } => Ok(check_positive("factor", factor)?),
             Self::Llama3 {
                 factor,
                 low_frequency_factor: low,

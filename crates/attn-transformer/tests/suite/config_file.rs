@@ -1,5 +1,6 @@
 //! Configurations as JSON files: old ones load, wrong ones say where and what.
 
+use attn_transformer::config::ValueError;
 use attn_transformer::{
     Activation, BlockConfig, ConfigError, ConfigFileError, DecoderOnlyConfig, EncoderDecoderConfig,
     EncoderOnlyConfig, FrequencyScaling, NormKind, NormOrder, Pairing, PositionConfig,
@@ -123,6 +124,9 @@ fn a_file_of_a_later_version_is_refused_for_its_version() {
 #[test]
 fn what_describes_no_model_is_refused() {
     use ConfigError::*;
+    let zero = |key| Value(ValueError::Zero { key });
+    let probability = |key, value| Value(ValueError::Probability { key, value });
+    let not_positive = |key, value| Value(ValueError::NotPositive { key, value });
     fn block(change: impl FnOnce(&mut BlockConfig)) -> EncoderDecoderConfig {
         let mut config = config();
         change(&mut config.block);
@@ -132,45 +136,39 @@ fn what_describes_no_model_is_refused() {
         |rotary| EncoderDecoderConfig { positions: PositionConfig::Rotary(rotary), ..config() };
     let scaled = |scaling| rotary(RotaryConfig { scaling: Some(scaling), ..Default::default() });
     let cases = [
-        (EncoderDecoderConfig { version: 0, ..config() }, Version { version: 0 }),
-        (EncoderDecoderConfig { source_vocab: 0, ..config() }, Zero { key: "source_vocab" }),
-        (EncoderDecoderConfig { target_vocab: 0, ..config() }, Zero { key: "target_vocab" }),
-        (EncoderDecoderConfig { encoder_layers: 0, ..config() }, Zero { key: "encoder_layers" }),
-        (EncoderDecoderConfig { decoder_layers: 0, ..config() }, Zero { key: "decoder_layers" }),
+        (
+            EncoderDecoderConfig { version: 0, ..config() },
+            Value(ValueError::Version { version: 0, newest: 1 }),
+        ),
+        (EncoderDecoderConfig { source_vocab: 0, ..config() }, zero("source_vocab")),
+        (EncoderDecoderConfig { target_vocab: 0, ..config() }, zero("target_vocab")),
+        (EncoderDecoderConfig { encoder_layers: 0, ..config() }, zero("encoder_layers")),
+        (EncoderDecoderConfig { decoder_layers: 0, ..config() }, zero("decoder_layers")),
         (
             EncoderDecoderConfig { tying: Tying::All, ..config() },
             TiedVocabularies { source_vocab: 31, target_vocab: 37 },
         ),
         (
             EncoderDecoderConfig { positions: PositionConfig::Learned { max_len: 0 }, ..config() },
-            Zero { key: "max_len" },
+            zero("max_len"),
         ),
-        (block(|block| block.d_model = 0), Zero { key: "d_model" }),
-        (block(|block| block.heads = 0), Zero { key: "heads" }),
-        (block(|block| block.kv_heads = Some(0)), Zero { key: "kv_heads" }),
+        (block(|block| block.d_model = 0), zero("d_model")),
+        (block(|block| block.heads = 0), zero("heads")),
+        (block(|block| block.kv_heads = Some(0)), zero("kv_heads")),
         (block(|block| block.kv_heads = Some(3)), UnevenGroups { heads: 4, kv_heads: 3 }),
-        (block(|block| block.d_head = Some(0)), Zero { key: "d_head" }),
+        (block(|block| block.d_head = Some(0)), zero("d_head")),
         (block(|block| block.d_head = Some(5)), OddRotary { d_head: 5 }),
-        (block(|block| block.d_ff = Some(0)), Zero { key: "d_ff" }),
-        (block(|block| block.norm_epsilon = 0.0), NotPositive { key: "norm_epsilon", value: 0.0 }),
-        (block(|block| block.softcap = Some(-1.0)), NotPositive { key: "softcap", value: -1.0 }),
-        (block(|block| block.dropout = 1.0), Probability { key: "dropout", value: 1.0 }),
-        (
-            block(|block| block.attention_dropout = -0.1),
-            Probability { key: "attention_dropout", value: -0.1 },
-        ),
-        (
-            block(|block| block.feed_forward_dropout = 2.0),
-            Probability { key: "feed_forward_dropout", value: 2.0 },
-        ),
+        (block(|block| block.d_ff = Some(0)), zero("d_ff")),
+        (block(|block| block.norm_epsilon = 0.0), not_positive("norm_epsilon", 0.0)),
+        (block(|block| block.softcap = Some(-1.0)), not_positive("softcap", -1.0)),
+        (block(|block| block.dropout = 1.0), probability("dropout", 1.0)),
+        (block(|block| block.attention_dropout = -0.1), probability("attention_dropout", -0.1)),
+        (block(|block| block.feed_forward_dropout = 2.0), probability("feed_forward_dropout", 2.0)),
         (
             rotary(RotaryConfig { base: f64::INFINITY, ..Default::default() }),
-            NotPositive { key: "base", value: f64::INFINITY },
+            not_positive("base", f64::INFINITY),
         ),
-        (
-            scaled(FrequencyScaling::Linear { factor: 0.0 }),
-            NotPositive { key: "factor", value: 0.0 },
-        ),
+        (scaled(FrequencyScaling::Linear { factor: 0.0 }), not_positive("factor", 0.0)),
         (
             scaled(FrequencyScaling::Llama3 {
                 factor: 8.0,
@@ -192,7 +190,7 @@ fn what_describes_no_model_is_refused() {
                 beta_fast: 32.0,
                 beta_slow: 1.0,
             }),
-            Zero { key: "original_len" },
+            zero("original_len"),
         ),
     ];
     for (config, expected) in cases {
@@ -201,5 +199,5 @@ fn what_describes_no_model_is_refused() {
     let mut odd = EncoderDecoderConfig::new(5, 5, BlockConfig::new(9, 3));
     assert_eq!(odd.validate(), Err(OddSinusoidal { d_model: 9 }));
     odd.block.dropout = f64::NAN;
-    assert!(matches!(odd.validate(), Err(Probability { key: "dropout", .. })));
+    assert!(matches!(odd.validate(), Err(Value(ValueError::Probability { key: "dropout", .. }))));
 }

@@ -7,12 +7,15 @@ use attn_train::data::Pair;
 use attn_train::tokenizer::TokenizerKind;
 use attn_train::{Objective, Outcome, Progress, SequenceLoss, StopReason, StopSignal};
 
+use crate::console::Console;
 use crate::dates::{self, Split};
+use crate::exit::Ending;
+use crate::io_error::IoError;
 use crate::translate::args::{Args, TokenizerName};
 use crate::translate::corpus::{Corpus, date_pair};
 use crate::translate::{
-    Alignments, Architecture, Console, Ending, Error, Program, RunDir, RunDirError, Settings,
-    Training, Translation, Translator, defaults, picture, report,
+    Alignments, Architecture, Error, Program, RunDir, RunDirError, Settings, Training, Translation,
+    Translator, defaults, picture, report,
 };
 
 /// Pairs of the built-in task: training hardly ever sees one twice.
@@ -102,7 +105,7 @@ fn corpus(args: &Args, seed: u64) -> Result<Corpus, Error> {
     // Absolute, so that a run can be resumed from another folder.
     let absolute = |path: &PathBuf| {
         std::path::absolute(path)
-            .map_err(|source| Error::Io { what: format!("cannot find {}", path.display()), source })
+            .map_err(|source| IoError { what: format!("cannot find {}", path.display()), source })
     };
     let data = &args.data;
     if let (Some(train), Some(valid)) = (&data.train, &data.valid) {
@@ -241,5 +244,5 @@ fn report_text<C: Architecture>(
     let [_, file] = corpus.files();
     let outputs = translator.translate_sources(valid, &file, &args.translating.beam(translator))?;
     let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
-    console.print(&report::scores(&texts, valid))
+    Ok(console.print(&report::scores(&texts, valid))?)
 }

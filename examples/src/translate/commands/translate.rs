@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use attn_generate::BeamConfig;
 use attn_train::data::{read_pairs, write_atomically};
 
+use crate::console::Console;
+use crate::io_error::IoError;
 use crate::translate::args::Args;
 use crate::translate::{
-    Architecture, Console, Error, RunDir, Translation, Translator, picture, report,
+    Architecture, Error, Input, RunDir, Translation, Translator, picture, report,
 };
 
 /// Lines that are translated together.
@@ -23,6 +25,7 @@ const WINDOW: usize = 256;
 pub fn translate<C: Architecture>(
     args: &Args,
     run: &Path,
+    input: &mut Input,
     console: &mut Console,
 ) -> Result<(), Error> {
     let device = args.device.open()?;
@@ -42,10 +45,10 @@ pub fn translate<C: Architecture>(
     }
     let mut session = Session { translator, beam, picture: options.picture.clone() };
     if args.text.is_empty() {
-        if console.interactive {
+        if input.interactive {
             console.say("a sentence a line; Ctrl-D ends");
         }
-        session.lines(console)
+        session.lines(input, console)
     } else {
         let place = |index| format!("argument {}", index + 1);
         session.sentences(&args.text, place, console)
@@ -53,11 +56,11 @@ pub fn translate<C: Architecture>(
 }
 
 /// Better now than after the work: there must be a folder to write into.
-fn check_folder(path: &Path) -> Result<(), Error> {
+fn check_folder(path: &Path) -> Result<(), IoError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
         Some(folder) if !folder.is_dir() => {
-            Err(Error::writing(path)(io::Error::from(io::ErrorKind::NotFound)))
+            Err(IoError::writing(path)(io::Error::from(io::ErrorKind::NotFound)))
         }
         _ => Ok(()),
     }
@@ -77,10 +80,10 @@ fn test<C: Architecture>(
     let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
     if let Some(path) = hypotheses {
         let text: String = texts.iter().map(|text| format!("{text}\n")).collect();
-        write_atomically(path, text.as_bytes()).map_err(Error::writing(path))?;
+        write_atomically(path, text.as_bytes()).map_err(IoError::writing(path))?;
     }
     console.print(&report::scores(&texts, &pairs))?;
-    console.print(&report::scores_by_length(&texts, &pairs))
+    Ok(console.print(&report::scores_by_length(&texts, &pairs))?)
 }
 
 /// Sentences, however they come.
@@ -93,15 +96,15 @@ struct Session<C: Architecture> {
 
 impl<C: Architecture> Session<C> {
     /// Translates the lines of the input, as many together as makes sense.
-    fn lines(&mut self, console: &mut Console) -> Result<(), Error> {
-        let window = if console.interactive { 1 } else { WINDOW };
+    fn lines(&mut self, input: &mut Input, console: &mut Console) -> Result<(), Error> {
+        let window = if input.interactive { 1 } else { WINDOW };
         let mut done = 0;
         loop {
             let place = |index| format!("standard input:{}", done + index + 1);
             let mut lines = Vec::new();
             while lines.len() < window {
                 let what = place(lines.len());
-                match console.line().map_err(|source| Error::Io { what, source })? {
+                match input.line().map_err(|source| IoError { what, source })? {
                     Some(line) => lines.push(line),
                     None => break,
                 }
@@ -138,7 +141,7 @@ impl<C: Architecture> Session<C> {
                 if text.trim().is_empty() { Vec::new() } else { found.next().unwrap_or_default() };
             self.format(&mut printed, &translations);
         }
-        console.print(&printed)
+        Ok(console.print(&printed)?)
     }
 
     /// The best translation alone, or the `n_best` with their scores and a blank line behind them.

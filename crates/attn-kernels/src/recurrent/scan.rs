@@ -1,9 +1,9 @@
-//! A cell along its sequences, step by step, of any operations.
+//! A scan: a cell of any operations along its sequences, step by step.
 
 use burn::tensor::{Tensor, assert_shape};
 
-/// What a cell makes of sequences, taken step by step: its first state at all steps, 0 behind each
-/// end, and its last states.
+/// Scans sequences with a cell, step by step: its first state at all steps, 0 behind each end, and its
+/// last states.
 ///
 /// Forwards, a row leaves the batch behind its last step; backwards, it enters there. So its state
 /// never sees padding. `step` is given what it reads of the rows that have a step, which are the
@@ -17,7 +17,7 @@ use burn::tensor::{Tensor, assert_shape};
 /// # Panics
 /// If the shapes do not fit, there is not a length for each row, one is more than `s`, or more than
 /// the one before it.
-pub fn along<const N: usize>(
+pub fn scan<const N: usize>(
     inputs: Tensor<3>,
     lengths: &[usize],
     reverse: bool,

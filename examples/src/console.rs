@@ -1,8 +1,8 @@
-//! Where the program writes.
+//! Where a program writes.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::Error;
+use crate::io_error::IoError;
 
 /// Standard output and error, or what stands for them in a test.
 pub struct Console<'a> {
@@ -13,14 +13,23 @@ pub struct Console<'a> {
 }
 
 impl Console<'_> {
+    /// Runs a program on standard output and error; a quiet one does not say what goes on.
+    pub fn on_terminal<T>(quiet: bool, run: impl FnOnce(&mut Console) -> T) -> T {
+        let mut console = Console {
+            output: &mut io::stdout(),
+            status: if quiet { &mut io::sink() } else { &mut io::stderr() },
+        };
+        run(&mut console)
+    }
+
     /// Writes results.
     ///
     /// # Errors
     ///
     /// Fails if nobody reads them any more.
-    pub fn print(&mut self, text: &str) -> Result<(), Error> {
+    pub fn print(&mut self, text: &str) -> Result<(), IoError> {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
-        written.map_err(|source| Error::Io { what: "cannot write the results".into(), source })
+        written.map_err(|source| IoError { what: "cannot write the results".into(), source })
     }
 
     /// Says what goes on. Whether anybody listens does not matter to the work.

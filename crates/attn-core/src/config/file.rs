@@ -1,23 +1,6 @@
 //! Configurations in JSON files.
-//!
-//! Each crate has its own configurations and its own error `E` for one that describes no model; what a
-//! file may do wrong is the same in all.
-//!
-//! ```
-//! use attn_core::config::{ConfigFileError, load, save};
-//! use attn_core::pointer::{PointerError, PointerGeneratorConfig};
-//!
-//! # fn main() -> Result<(), ConfigFileError<PointerError>> {
-//! # let path = std::env::temp_dir().join(format!("attn-core-config-{}.json", std::process::id()));
-//! let config = PointerGeneratorConfig::new(4, 5, 6);
-//! save::<PointerError>(&config, &path)?;
-//! let any_version = |_| Ok(());
-//! assert_eq!(load(&path, any_version, PointerGeneratorConfig::validate)?, config);
-//! # let _ = std::fs::remove_file(&path);
-//! # Ok(())
-//! # }
-//! ```
 
+use super::{ValueError, check_version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -82,15 +65,16 @@ struct Versioned {
 
 /// Reads a configuration from a JSON file.
 ///
-/// `check_version` judges the key `version`, or [`first_version`] where there is none, before other
-/// keys are looked at: a later version has keys unknown to this build, and that it is later is the
+/// The key `version`, or [`first_version`] where there is none, is judged before other keys are looked
+/// at: a version later than `newest` has keys unknown to this build, and that it is later is the
 /// better message.
 ///
 /// # Errors
-/// If the file cannot be read, is not of the JSON form, or `check_version` or `validate` refuses it.
-pub fn load<C: DeserializeOwned, E: Error + 'static>(
+/// If the file cannot be read, is not of the JSON form, is of an unknown version, or `validate` refuses
+/// it.
+pub fn load<C: DeserializeOwned, E: Error + From<ValueError> + 'static>(
     path: &Path,
-    check_version: impl FnOnce(u32) -> Result<(), E>,
+    newest: u32,
     validate: impl FnOnce(&C) -> Result<(), E>,
 ) -> Result<C, ConfigFileError<E>> {
     let path = path.to_path_buf();
@@ -99,9 +83,9 @@ pub fn load<C: DeserializeOwned, E: Error + 'static>(
         Err(source) => return Err(ConfigFileError::Read { path, source }),
     };
     if let Ok(Versioned { version }) = serde_json::from_slice(&bytes)
-        && let Err(source) = check_version(version)
+        && let Err(unknown) = check_version(version, newest)
     {
-        return Err(ConfigFileError::Invalid { path, source });
+        return Err(ConfigFileError::Invalid { path, source: unknown.into() });
     }
     let config = match serde_json::from_slice(&bytes) {
         Ok(config) => config,
@@ -169,18 +153,14 @@ mod tests {
 
     #[derive(Debug, Clone, PartialEq, thiserror::Error)]
     enum Refused {
-        #[error("version {0} is unknown")]
-        Version(u32),
+        #[error(transparent)]
+        Value(#[from] ValueError),
         #[error(transparent)]
         Pointer(#[from] PointerError),
     }
 
-    fn check_version(version: u32) -> Result<(), Refused> {
-        if version == 1 { Ok(()) } else { Err(Refused::Version(version)) }
-    }
-
     fn load_from(path: &Path) -> Result<PointerGeneratorConfig, ConfigFileError<Refused>> {
-        load(path, check_version, |config: &PointerGeneratorConfig| Ok(config.validate()?))
+        load(path, 1, |config: &PointerGeneratorConfig| Ok(config.validate()?))
     }
 
     fn load_text(json: &str) -> Result<PointerGeneratorConfig, ConfigFileError<Refused>> {
@@ -230,7 +210,7 @@ mod tests {
     fn the_version_is_judged_before_unknown_keys() {
         let error = load_text(r#"{"version": 2, "a_key_of_version_2": true}"#).unwrap_err();
         let ConfigFileError::Invalid { source, .. } = error else { panic!("{error:?}") };
-        assert_eq!(source, Refused::Version(2));
+        assert_eq!(source, Refused::Value(ValueError::Version { version: 2, newest: 1 }));
     }
 
     #[test]

@@ -1,0 +1,74 @@
+//! Gradients against finite differences.
+
+use super::weights::nudged;
+use super::{Sample, assert_close, in_f64, precise_devices, values, weights_of};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+/// Gradients of `f` in its inputs against central differences of `f` itself, both in f64, on every
+/// device that has it. The loss is a random combination of what `f` returns.
+#[track_caller]
+pub fn check_gradients(
+    what: &str,
+    inputs: &[Sample],
+    tolerance: f64,
+    f: impl Fn(&[Tensor<4>]) -> Tensor<4>,
+) {
+    check_module_gradients(what, |_| Nothing, inputs, tolerance, |_, inputs| f(inputs));
+}
+
+/// A module without weights.
+#[derive(Module, Debug)]
+pub struct Nothing;
+
+/// As [`check_gradients`], also in the weights of a module.
+#[track_caller]
+pub fn check_module_gradients<M: Module>(
+    what: &str,
+    init: impl Fn(&Device) -> M,
+    inputs: &[Sample],
+    tolerance: f64,
+    f: impl Fn(&M, &[Tensor<4>]) -> Tensor<4>,
+) {
+    for plain in precise_devices() {
+        let device = plain.clone().autodiff();
+        let module = in_f64(init(&device));
+        let leaves: Vec<_> =
+            inputs.iter().map(|sample| sample.f64(&device).require_grad()).collect();
+        let output = f(&module, &leaves);
+        let upstream = Sample::random(output.dims(), 0xD0);
+        let gradients = (output * upstream.f64(&device)).sum().backward();
+
+        let loss = |module: &M, inputs: &[Sample]| {
+            let inputs: Vec<_> = inputs.iter().map(|sample| sample.f64(&device)).collect();
+            values(&(f(module, &inputs) * upstream.f64(&device)).sum())[0]
+        };
+        let step = 1e-5;
+        let difference = |at: &dyn Fn(f64) -> f64| (at(step) - at(-step)) / (2.0 * step);
+        for (which, leaf) in leaves.iter().enumerate() {
+            let gradient = leaf.grad(&gradients);
+            let found =
+                gradient.map_or_else(|| vec![0.0; inputs[which].data.len()], |g| values(&g));
+            let expected: Vec<f64> = (0..found.len())
+                .map(|n| {
+                    difference(&|by| {
+                        let mut moved = inputs.to_vec();
+                        moved[which].data[n] += by;
+                        loss(&module, &moved)
+                    })
+                })
+                .collect();
+            assert_close(
+                &format!("{what}, {plain:?}: d input {which}"),
+                &found,
+                &expected,
+                tolerance,
+            );
+        }
+        let found = weights_of(&module, Some(&gradients));
+        let expected: Vec<f64> = (0..found.len())
+            .map(|n| difference(&|by| loss(&nudged(&module, n, by), inputs)))
+            .collect();
+        assert_close(&format!("{what}, {plain:?}: d weights"), &found, &expected, tolerance);
+    }
+}
