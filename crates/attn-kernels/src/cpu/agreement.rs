@@ -1,11 +1,12 @@
 //! The kernels of layers, each by every instruction set that the processor has, against the portable
 //! one: rows that end inside a vector, and slices of several tasks.
 //!
-//! What they should compute is tested through tensors, in `tests/layers.rs`; this is on bare slices,
+//! What they should compute is tested through tensors, in `tests/layers`; this is on bare slices,
 //! which Miri can run.
 
+use super::dropout::Drop;
 use super::simd::Isa;
-use super::{View, activation, adamw, cross_entropy, dropout, norm, rotary, sum_of_squares};
+use super::{View, activation, adamw, cross_entropy, norm, rotary, sum_of_squares};
 use crate::activation::Activation;
 use crate::adamw::Step;
 use crate::rotary::Pairing;
@@ -115,8 +116,11 @@ fn what_changes_each_element() {
             let mut second: Vec<_> = noise(size, 4).into_iter().map(f32::abs).collect();
             adamw::step(isa, &mut parameter, &x, [&mut first, &mut second], &step);
             let (mut alone, mut beside) = (x.clone(), x.clone());
-            dropout::dropout(isa, &mut alone, sizes[1], &mask, None);
-            dropout::dropout(isa, &mut beside, sizes[1], &mask, Some(&parameter));
+            let drop = |plus| Drop { width: sizes[1], mask: &mask, plus };
+            drop(None).in_place(isa, &mut alone);
+            drop(Some(&parameter)).in_place(isa, &mut beside);
+            assert_eq!(drop(None).of(isa, &x), alone, "of a copy");
+            assert_eq!(drop(Some(&parameter)).of(isa, &x), beside, "of a copy");
             let squares = vec![sum_of_squares::sum_of_squares(isa, &x)];
             vec![parameter, first, second, alone, beside, squares]
         });

@@ -99,9 +99,24 @@ pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Fresh, at: usize, v: S::
 /// [`store`] over what was there.
 #[inline(always)]
 pub(super) fn overwrite<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
-    // SAFETY: only numbers are written through it.
-    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut Fresh) };
-    store(simd, to, at, v);
+    store(simd, as_fresh(to), at, v);
+}
+
+/// Numbers that are about to be written over, by this module's functions, which write numbers.
+#[inline(always)]
+pub(super) fn as_fresh(written: &mut [f32]) -> &mut Fresh {
+    // SAFETY: of one layout, and nothing but numbers is written through it.
+    unsafe { &mut *(std::ptr::from_mut(written) as *mut Fresh) }
+}
+
+/// What has been written.
+///
+/// # Safety
+/// All of it must have been.
+#[inline(always)]
+pub(super) unsafe fn as_written(fresh: &Fresh) -> &[f32] {
+    // SAFETY: of one layout, and the caller's promise.
+    unsafe { &*(std::ptr::from_ref(fresh) as *const [f32]) }
 }
 
 /// `v` in the first `count` lanes, `other` in those behind.

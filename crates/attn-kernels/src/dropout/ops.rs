@@ -2,10 +2,10 @@
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 use super::DropoutMask;
-use crate::cpu::dropout::dropout as drop_elements;
+use crate::cpu::dropout::Drop;
 use crate::cpu::isa;
 use crate::maybe::Maybe;
-use crate::slices::{Slices, changed, in_order, on_slices, slice};
+use crate::slices::{Slices, in_order, on_slices, slice, tensor};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -46,10 +46,17 @@ on_slices!(DropoutOps {
         mask: DropoutMask,
     ) -> FloatTensor<Self> {
         let residual = residual.into_option().map(in_order::<Self, f32>);
-        let residual = residual.as_ref().map(slice::<Self, f32>);
+        let plus = residual.as_ref().map(slice::<Self, f32>);
         // Without dimensions, one row of one element.
         let width = x.shape().iter().last().copied().unwrap_or(1);
-        changed::<Self, f32>(x, |x| drop_elements(isa(), x, width, &mask, residual))
+        let drop = Drop { width, mask: &mask, plus };
+        let mut x = in_order::<Self, f32>(x);
+        if let Some(elements) = Self::memory_mut(&mut x) {
+            drop.in_place(isa(), elements);
+            return x;
+        }
+        let dropped = drop.of(isa(), slice::<Self, f32>(&x));
+        tensor::<Self, f32>(dropped, x.shape(), &x.device())
     }
 });
 
