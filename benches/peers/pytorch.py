@@ -2,8 +2,9 @@
 """The PyTorch side of `training_step`: eager, on the CPU, out of `torch.nn`'s own layers.
 
 Started by the bench with one argument, the setting as JSON. Says in one line of JSON what it is, then answers each
-line `train`, `forward` or `decode` on standard input with the seconds that the work took, and `memory` with the bytes
-that were resident before there was a model and at most, until standard input closes.
+line `train`, `forward` or `decode` on standard input with the seconds that the work took, `profile N` with the seconds of
+each part of N training steps, as JSON, and `memory` with the bytes that were resident before there was a model and at
+most, until standard input closes.
 """
 
 import json
@@ -159,7 +160,7 @@ MODELS = {"decoder_only": DecoderOnly, "encoder_decoder": EncoderDecoder}
 
 class Side:
     def __init__(self, arguments):
-        setting = arguments["setting"]
+        self.setting = setting = arguments["setting"]
         self.model = MODELS[setting["model"]](setting)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
@@ -191,6 +192,56 @@ class Side:
     def decode(self):
         self.model.eval()
         self.model.decode(self.ids, self.source)
+
+
+def with_callers(event):
+    while event is not None:
+        yield event
+        event = event.cpu_parent
+
+
+def part(event, setting):
+    """Which part of a training step an operation belongs to: by its name, those of its callers and its shapes."""
+    chain = list(with_callers(event))
+    names = [caller.name for caller in chain]
+    shapes = [tuple(shape) for caller in chain for shape in caller.input_shapes or []]
+
+    def called(*parts):
+        return any(part in name for name in names for part in parts)
+
+    if called("Optimizer"):
+        return "optimiser"
+    # Only the logits have as many columns as there are tokens, and so have the gradients of what makes them.
+    if called("cross_entropy", "nll_loss", "NllLoss", "log_softmax", "LogSoftmax") or (
+        called("linear", "addmm", "aten::mm", "Mm", "aten::t") and any(setting["vocabulary"] in shape for shape in shapes)
+    ):
+        return "vocabulary projection and loss"
+    square = any(shape[-2:] == (setting["steps"],) * 2 for shape in shapes if len(shape) > 2)
+    if called("scaled_dot_product", "ScaledDotProduct", "bmm", "Bmm", "baddbmm", "softmax", "Softmax") or square:
+        return "attention"
+    if called("layer_norm", "LayerNorm"):
+        return "norms"
+    if called("embedding", "Embedding"):
+        return "embeddings"
+    if called("gelu", "Gelu", "relu", "Relu", "threshold"):
+        return "activation"
+    if called("dropout", "Dropout") or names[0] in ("aten::add", "aten::add_"):
+        return "dropout and residuals"
+    if called("linear", "addmm", "Addmm", "aten::mm", "Mm"):
+        return "linear maps"
+    return "everything else"
+
+
+def profile(side, steps):
+    """The seconds of each part, without those of what it calls."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+        for _ in range(steps):
+            side.train()
+    parts = {}
+    for event in profiler.events():
+        name = part(event, side.setting)
+        parts[name] = parts.get(name, 0.0) + event.self_cpu_time_total / 1e6
+    return parts
 
 
 def peak_memory():
@@ -232,6 +283,9 @@ def main():
     for line in sys.stdin:
         if line.strip() == "memory":
             print(json.dumps({"baseline": baseline, "peak": peak_memory()}), flush=True)
+            continue
+        if line.startswith("profile"):
+            print(json.dumps(profile(side, int(line.split()[1]))), flush=True)
             continue
         run = work[line.strip()]
         start = time.perf_counter()

@@ -11,6 +11,9 @@ pub fn line(binary: &str) -> String {
     if cfg!(feature = "candle") {
         features.push("candle");
     }
+    if cfg!(feature = "profile") {
+        features.push("profile");
+    }
     let mut words = vec!["cargo run --release -p attn-benches".to_string()];
     if DEFAULT.iter().all(|name| features.contains(name)) {
         features.retain(|name| !DEFAULT.contains(name));

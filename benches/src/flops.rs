@@ -10,6 +10,23 @@ use crate::setting::{Model, Setting};
 /// a training step is three forward passes. What a kernel computes a second time rather than keep it
 /// is not counted, nor is anything but products, so that all sides are held to the same number.
 pub fn flops(setting: &Setting, work: Work) -> f64 {
+    let forward: f64 = of_forward_parts(setting).iter().sum();
+    match work {
+        Work::Train => BACKWARD * forward,
+        Work::Forward | Work::Decode => forward,
+    }
+}
+
+/// What a training step is to a forward pass.
+const BACKWARD: f64 = 3.0;
+
+/// Those of a training step by part: the linear maps of the blocks, attention, and the vocabulary
+/// projection.
+pub fn of_training_parts(setting: &Setting) -> [f64; 3] {
+    of_forward_parts(setting).map(|part| BACKWARD * part)
+}
+
+fn of_forward_parts(setting: &Setting) -> [f64; 3] {
     let Setting { layers, width, feed_forward, vocabulary, batch, steps, source_steps, .. } =
         *setting;
     // Queries, keys, values and output of attention; both maps of the feed-forward layer.
@@ -17,21 +34,17 @@ pub fn flops(setting: &Setting, work: Work) -> f64 {
     let causal = steps * (steps + 1) / 2;
     // Scores and context: each pair is `width` multiplications in both.
     let pairs = |pairs| 2 * width * pairs;
-    let decoder = layers * (steps * block + pairs(causal)) + steps * width * vocabulary;
-    let row = match setting.model {
-        Model::DecoderOnly => decoder,
+    let [linear, attention] = match setting.model {
+        Model::DecoderOnly => [steps * block, pairs(causal)],
         Model::EncoderDecoder => {
-            let encoder = source_steps * block + pairs(source_steps * source_steps);
             // Queries and output of the target, keys and values of the source.
-            let cross = 2 * width * width * (steps + source_steps) + pairs(steps * source_steps);
-            decoder + layers * (encoder + cross)
+            let cross = 2 * width * width * (steps + source_steps);
+            let seen = causal + source_steps * source_steps + steps * source_steps;
+            [(steps + source_steps) * block + cross, pairs(seen)]
         }
     };
-    let forward = 2.0 * batch as f64 * row as f64;
-    match work {
-        Work::Train => 3.0 * forward,
-        Work::Forward | Work::Decode => forward,
-    }
+    let of_row = [layers * linear, layers * attention, steps * width * vocabulary];
+    of_row.map(|row| 2.0 * batch as f64 * row as f64)
 }
 
 #[cfg(test)]

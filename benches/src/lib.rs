@@ -14,6 +14,7 @@ pub mod machine;
 pub mod native;
 pub mod ours;
 pub mod process;
+pub mod profile;
 pub mod pytorch;
 pub mod rate;
 pub mod recurrent;

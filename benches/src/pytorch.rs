@@ -60,6 +60,14 @@ impl Pytorch {
         Ok(serde_json::from_str(&answer).ok())
     }
 
+    /// The seconds of each part of so many training steps, as JSON.
+    ///
+    /// # Errors
+    /// If the process has gone.
+    pub(crate) fn profile(&mut self, steps: usize) -> Result<String, SideError> {
+        self.script.ask(&format!("profile {steps}")).map_err(|source| self.failed(source))
+    }
+
     fn failed(&self, reason: impl ToString) -> SideError {
         SideError { side: self.name(), reason: reason.to_string() }
     }
