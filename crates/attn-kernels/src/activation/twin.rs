@@ -2,15 +2,15 @@
 
 use super::Activation;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu_approximate, relu, sigmoid, silu};
-use std::f64::consts::FRAC_1_SQRT_2;
+use burn::tensor::activation::{relu, sigmoid, silu};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// [`Activation::forward`].
 pub fn activation<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
     match activation {
         Activation::Relu => relu(x),
         Activation::Gelu => gelu(x),
-        Activation::GeluTanh => gelu_approximate(x),
+        Activation::GeluTanh => gelu_tanh(x),
         Activation::Silu => silu(x),
         Activation::Sigmoid => sigmoid(x),
     }
@@ -28,4 +28,14 @@ pub fn gate<const D: usize>(activation: Activation, x: Tensor<D>, y: Tensor<D>) 
 fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let twice_phi = (x.clone() * FRAC_1_SQRT_2).erf() + 1.0;
     x * twice_phi * 0.5
+}
+
+/// `x (1 + tanh(u)) / 2`, with `u = √(2/π) (x + 0.044715 x³)`.
+///
+/// Not burn's own, whose gradient is NaN where the square of `x` overflows: beyond ±10 the tangent is
+/// ±1 in f64 too, and its slope 0.
+fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let near = x.clone().clamp(-10.0, 10.0);
+    let u = (near.clone().square() * 0.044715 + 1.0) * near * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+    x * (u.tanh() + 1.0) * 0.5
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each test uses its part.
 
+pub mod matrices;
+pub mod sequences;
+
 use attn_kernels::attention::Options;
 use attn_kernels::{DropoutMask, Tile, Visibility, combine};
 use burn::tensor::{DType, Device, Tensor, TensorData};

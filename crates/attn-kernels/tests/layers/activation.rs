@@ -1,17 +1,10 @@
 //! Activations, and gates by them.
 
+use super::cases::matrices::ACTIVATIONS;
 use super::cases::{assert_close, numbers};
 use super::twice::{check, devices};
 use attn_kernels::activation::Activation;
 use burn::tensor::Tensor;
-
-const ACTIVATIONS: [Activation; 5] = [
-    Activation::Relu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-    Activation::Sigmoid,
-];
 
 /// A handful of roundings each, of numbers below 8.
 #[test]

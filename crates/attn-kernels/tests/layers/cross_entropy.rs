@@ -1,18 +1,10 @@
 //! Cross-entropy of logits.
 
+use super::cases::matrices::labels;
 use super::cases::numbers;
 use super::twice::{check, devices};
-use attn_kernels::combine;
 use attn_kernels::cross_entropy::cross_entropy;
 use burn::tensor::{Device, Tensor, TensorData};
-
-/// A label for each row, but for one in `every`.
-pub fn labels(rows: usize, width: usize, every: u64) -> Vec<Option<u32>> {
-    let label = |row| combine(5, row);
-    (0..rows as u64)
-        .map(|row| (!label(row).is_multiple_of(every)).then(|| (label(row) % width as u64) as u32))
-        .collect()
-}
 
 #[test]
 fn cross_entropies_are_those_of_log_softmax() {

@@ -1,7 +1,8 @@
 //! Linear maps.
 
+use super::cases::matrices::row;
 use super::cases::{noise, numbers};
-use super::twice::{check, devices, row};
+use super::twice::{check, devices};
 use attn_kernels::linear::{linear, linear_maps};
 use burn::tensor::{DType, Tensor};
 

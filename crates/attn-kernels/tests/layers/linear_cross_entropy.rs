@@ -1,8 +1,8 @@
 //! Cross-entropy together with the projection before it.
 
+use super::cases::matrices::{labels, row};
 use super::cases::{noise, numbers};
-use super::cross_entropy::labels;
-use super::twice::{check, devices, row};
+use super::twice::{check, devices};
 use attn_kernels::cross_entropy::linear_cross_entropy;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 

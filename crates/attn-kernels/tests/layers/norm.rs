@@ -1,6 +1,7 @@
 //! Norms, and dropout.
 
-use super::twice::{check, devices, row};
+use super::cases::matrices::row;
+use super::twice::{check, devices};
 use attn_kernels::DropoutMask;
 use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
 use burn::tensor::Tensor;

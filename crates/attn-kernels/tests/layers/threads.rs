@@ -1,8 +1,7 @@
 //! The same bits on any number of threads.
 
+use super::cases::matrices::{labels, row};
 use super::cases::noise;
-use super::cross_entropy::labels;
-use super::twice::row;
 use attn_kernels::activation::Activation;
 use attn_kernels::cross_entropy::{cross_entropy, linear_cross_entropy};
 use attn_kernels::linear::linear;

@@ -1,4 +1,7 @@
 //! The tests of the crate, but for those against PyTorch.
+//!
+//! On ndarray and flex; with the feature `wgpu`, but for those in f64, there too:
+//! `cargo test -p attn-rnn --features wgpu --test suite`.
 
 mod classifier;
 mod config_file;

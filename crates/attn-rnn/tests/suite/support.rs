@@ -5,11 +5,15 @@ use burn::tensor::{DType, Device, FloatDType, Gradients, Int, Tensor, TensorData
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Both CPU devices, without gradients.
-pub fn devices() -> [Device; 2] {
-    #[allow(deprecated)]
-    let ndarray = Device::ndarray();
-    [ndarray, Device::flex()]
+/// The devices, without gradients.
+#[allow(deprecated)]
+pub fn devices() -> Vec<Device> {
+    vec![
+        Device::ndarray(),
+        Device::flex(),
+        #[cfg(feature = "wgpu")]
+        Device::wgpu(Default::default()),
+    ]
 }
 
 pub fn rng(seed: u64) -> StdRng {

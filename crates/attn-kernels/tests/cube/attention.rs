@@ -1,17 +1,11 @@
-//! The operation on a GPU, or what poses as one, against the twin on a processor: numbers that went
-//! through other hardware and through burn's kernels, and its fusion if that is on.
-//!
-//! `cargo test -p attn-kernels --features wgpu --test cube`
-#![cfg(feature = "wgpu")]
+//! Attention.
 
-mod cases;
-
+use super::cases::{Tensors, assert_close, cases, numbers};
 use attn_kernels::attention::{attention_with_lse, twin};
 use burn::tensor::{DType, Device, Tensor};
-use cases::{Tensors, assert_close, cases, numbers};
 
 #[test]
-fn a_gpu_says_what_the_twin_says_on_a_processor() {
+fn attention_is_its_twin() {
     let (here, there) = (Device::flex(), Device::wgpu(Default::default()));
     for case in cases() {
         let tensors = case.tensors(&here, DType::F32);

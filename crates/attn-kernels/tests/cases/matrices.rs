@@ -1,0 +1,48 @@
+//! Functions of matrices, and what they are of.
+
+use super::{noise, numbers};
+use attn_kernels::activation::Activation;
+use attn_kernels::combine;
+use burn::tensor::{DType, Device, Tensor};
+
+/// The result of a function of matrices, and their gradients.
+pub fn answer(
+    function: &dyn Fn(&[Tensor<2>]) -> Tensor<2>,
+    shapes: &[[usize; 2]],
+    device: &Device,
+    dtype: DType,
+) -> Vec<Vec<f64>> {
+    // Drawn in f32, so that both have the same numbers.
+    let draw = |(seed, &dims): (usize, _)| {
+        let numbers = noise::<2>(dims, 1 + seed as u64, device, DType::F32).into_data();
+        Tensor::<2>::from_data(numbers, (device, dtype)).autodiff().require_grad()
+    };
+    let inputs: Vec<_> = shapes.iter().enumerate().map(draw).collect();
+    let result = function(&inputs);
+    let weights = noise::<2>(result.dims(), 99, device, DType::F32).into_data();
+    let weights = Tensor::<2>::from_data(weights, (device, dtype)).autodiff();
+    let gradients = (result.clone() * weights).sum().backward();
+    let mut answer = vec![numbers(result.inner())];
+    answer.extend(inputs.iter().map(|input| numbers(input.grad(&gradients).expect("a gradient"))));
+    answer
+}
+
+pub fn row(tensor: &Tensor<2>) -> Tensor<1> {
+    tensor.clone().flatten(0, 1)
+}
+
+/// All but about one of `every`.
+pub fn labels(rows: usize, width: usize, every: u64) -> Vec<Option<u32>> {
+    let label = |row| combine(5, row);
+    (0..rows as u64)
+        .map(|row| (!label(row).is_multiple_of(every)).then(|| (label(row) % width as u64) as u32))
+        .collect()
+}
+
+pub const ACTIVATIONS: [Activation; 5] = [
+    Activation::Relu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Sigmoid,
+];
