@@ -6,6 +6,8 @@
 
 use super::dropout::Drop;
 use super::simd::Isa;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use super::transpose::transposed;
 use super::{View, activation, adamw, cross_entropy, norm, rotary, sum_of_squares};
 use crate::activation::Activation;
 use crate::adamw::Step;
@@ -254,6 +256,20 @@ fn sequences() {
                 let of_gates = real(&gates, kind.gates() * d);
                 vec![output, states, of_gates, of_weight, found.hidden, found.cell, found.kept]
             });
+        }
+    }
+}
+
+#[test]
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+fn transposed_matrices() {
+    for &[rows, columns] in SIZES {
+        let column = rows + 3;
+        let data = noise(columns * column, 1);
+        let expected: Vec<_> =
+            (0..rows * columns).map(|at| data[at % columns * column + at / columns]).collect();
+        for isa in Isa::all() {
+            assert_eq!(transposed(isa, &data, [rows, columns], column), expected, "{}", isa.name());
         }
     }
 }

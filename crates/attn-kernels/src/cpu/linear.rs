@@ -2,7 +2,8 @@
 
 use super::fill::{Fresh, fill, load, store};
 use super::schedule::{Shared, each};
-use super::simd::{Isa, Op, Real, Simd};
+use super::simd::{Isa, Op, Real, Simd, isa};
+use super::transpose::transposed;
 use std::ops::Range;
 
 /// Rows of which the sum of a column is one part. Not a matter of threads: it decides how it rounds.
@@ -65,6 +66,18 @@ impl<'a> Matrix<'a> {
         selected
     }
 
+    /// A copy that lies by rows, if this does not and it pays for a product in which every element is
+    /// used so often: `gemm` walks along rows, and where neighbours are a power of two apart, as they
+    /// are in layers, they compete for the same lines of the cache.
+    pub(crate) fn by_rows_for(&self, uses: usize) -> Option<Vec<f32>> {
+        const FEW_USES: usize = 64;
+        const FEW_ELEMENTS: usize = 1 << 14;
+
+        let &Self { data, rows, columns, column, .. } = self;
+        let pays = uses >= FEW_USES && rows * columns >= FEW_ELEMENTS;
+        (pays && self.is_by_columns()).then(|| transposed(isa(), data, [rows, columns], column))
+    }
+
     pub(crate) fn transposed(self) -> Self {
         let Self { data, rows, columns, row, column } = self;
         Self { data, rows: columns, columns: rows, row: column, column: row }
@@ -118,6 +131,11 @@ pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
 /// If the sizes do not fit.
 unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
     assert_eq!(a.columns, b.rows, "columns of the left, rows of the right");
+    let by_rows = [(a, b.columns), (b, a.rows)].map(|(matrix, uses)| matrix.by_rows_for(uses));
+    let [a, b] = [(a, &by_rows[0]), (b, &by_rows[1])].map(|(matrix, by_rows)| match by_rows {
+        Some(by_rows) => Matrix::of_rows(by_rows, matrix.columns),
+        None => matrix,
+    });
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
     if let Plus::Row(plus) = plus {
         assert_eq!(plus.len(), columns, "a row of another width");

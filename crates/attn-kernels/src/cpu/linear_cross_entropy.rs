@@ -85,6 +85,10 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
         bias: zeros(v, wanted.bias),
     };
     let mut logits = zeros(n.min(chunk) * v, true).unwrap_or_default();
+    // For the gradient of `x`: once, not for each chunk.
+    let transposed = weight.transposed();
+    let by_rows = if wanted.x { transposed.by_rows_for(n) } else { None };
+    let transposed = by_rows.as_ref().map_or(transposed, |by_rows| Matrix::of_rows(by_rows, d));
     let is_needed = wanted.x || wanted.weight || wanted.bias;
     let mut cost = 0.0;
     for start in (0..n).step_by(chunk) {
@@ -99,7 +103,7 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
         let gradient = Matrix::of_rows(logits, v);
         if let Some(of_x) = &mut gradients.x {
             let of_x = &mut of_x[rows.start * d..rows.end * d];
-            product_to(gradient, weight.transposed(), Plus::Nothing, of_x);
+            product_to(gradient, transposed, Plus::Nothing, of_x);
         }
         if let Some(of_weight) = &mut gradients.weight {
             let plus = if start == 0 { Plus::Nothing } else { Plus::Old };

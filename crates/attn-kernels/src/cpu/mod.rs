@@ -34,6 +34,8 @@ pub(crate) mod sum_of_squares;
 mod team;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod transpose;
 
 pub use pages::keep_freed_memory;
 pub(crate) use problem::{Gradients, Output, Problem, Saved, View};
