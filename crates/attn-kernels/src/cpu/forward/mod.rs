@@ -1,0 +1,148 @@
+//! The forward pass: softmax over blocks of keys as they come (Milakov & Gimelshein 2018; Dao et al.
+//! 2022, algorithm 1).
+//!
+//! A task is some queries of the heads that share a key/value head. It takes the keys block by
+//! block, packs each once, and lets its queries, a few rows at a time, look at it: a strip of
+//! products `q · kᵀ`, which stays in the first-level cache, becomes a strip of weights, and these
+//! times the values are added to the sums of the rows.
+//!
+//! Where a few queries meet many keys, as in a decoder's step, memory is what limits: nothing is
+//! packed, and the keys are split into parts, whose sums are merged in the order of the parts.
+
+mod partial;
+mod task;
+mod tile;
+mod weights;
+
+use self::partial::{Partial, merge};
+use self::task::{Scratch, Task};
+use super::cells::{CELL, hiding};
+use super::problem::{Output, OutputRows, Problem, Shape};
+use super::schedule::{Shared, each};
+use super::scores::{Scores, normaliser};
+use super::simd::{Isa, Op, Real, Simd};
+use crate::Visibility;
+use std::sync::atomic::AtomicBool;
+
+/// Keys of a block: a strip of so many scores for the rows of a tile fits the first-level cache.
+const BLOCK: usize = 512;
+const CELLS: usize = BLOCK / CELL;
+/// Distance of two rows of a strip: not a power of two, which would make them compete for the same
+/// lines of the cache.
+const STRIP: usize = BLOCK + 16;
+/// Rows of a task: enough that packing a block of keys costs little beside using it.
+const TASK_ROWS: usize = 768;
+/// Keys of a part, in a problem of few rows. Not a matter of threads: it decides how sums round.
+const PART: usize = 2048;
+
+/// Context and statistics, `[2, batch, heads, queries]`; `None` if a hidden value that is not a number
+/// would leak.
+pub(super) fn forward<T: Real>(isa: Isa, problem: &Problem<T>) -> Option<(Output<T>, Vec<T>)> {
+    T::run(isa, Forward(problem))
+}
+
+struct Forward<'a, 'b, T>(&'a Problem<'b, T>);
+
+impl<T: Real> Op<T> for Forward<'_, '_, T> {
+    type Output = Option<(Output<T>, Vec<T>)>;
+
+    /// Not inlined: only its tasks compute anything.
+    fn call<S: Simd<T = T>>(self, simd: S) -> Self::Output {
+        let problem = self.0;
+        let shape = problem.shape();
+        let Shape { batch, heads, kv_heads, queries, keys, value_width, .. } = shape;
+        let mut context = Output::like(&problem.query, [batch, heads, queries, value_width]);
+        let mut statistics = vec![T::ZERO; 2 * batch * heads * queries];
+        let mask = hiding(problem.options.mask.as_deref(), &shape);
+
+        let rows = task_rows::<S>(&shape);
+        let chunks = queries.div_ceil(rows);
+        let few = shape.has_few_rows();
+        let parts = if few { keys.div_ceil(PART) } else { 1 };
+        let leaks = AtomicBool::new(false);
+        let mut partial = Vec::new();
+        if parts > 1 {
+            partial.resize(batch * heads * queries * parts * Partial::<T>::size(&shape), T::ZERO);
+        }
+        let pass = Pass {
+            problem,
+            shape,
+            mask,
+            scores: Scores::of(problem),
+            parts,
+            context: context.shared(),
+            statistics: Shared(statistics.as_mut_ptr()),
+            partial: Partial { start: Shared(partial.as_mut_ptr()), shape, parts },
+            leaks: &leaks,
+        };
+        let work = batch * heads * queries * keys * (shape.width + value_width);
+        let tasks = batch * kv_heads * chunks * parts;
+        each(
+            tasks,
+            work,
+            || Scratch::new::<S>(&shape, rows),
+            |scratch, task| {
+                // The last queries see the most, in most masks, and go first.
+                let chunk = chunks - 1 - task / (batch * kv_heads * parts);
+                let head = task / parts % (batch * kv_heads);
+                let part = task % parts;
+                let rows = chunk * rows..queries.min((chunk + 1) * rows);
+                let size = if few { PART } else { keys };
+                let keys = part * size..keys.min((part + 1) * size);
+                let (b, g) = (head / kv_heads, head % kv_heads);
+                simd.run(Task { pass: &pass, b, g, rows, keys, part, scratch });
+            },
+        );
+        if parts > 1 {
+            (0..batch * heads * queries).for_each(|row| merge(&pass, row));
+        }
+        // SAFETY: the tasks have written every row of every head.
+        (!leaks.into_inner()).then(|| (unsafe { context.finish() }, statistics))
+    }
+}
+
+/// Rows of a task: many, but not so many that threads are left without one.
+fn task_rows<S: Simd>(shape: &Shape) -> usize {
+    let heads = shape.batch * shape.kv_heads;
+    let wanted = (4 * rayon::current_num_threads()).div_ceil(heads);
+    let most = (TASK_ROWS / shape.group).max(S::ROWS);
+    let least = (96 / shape.group).max(S::ROWS);
+    shape.queries.div_ceil(wanted).clamp(least, most).next_multiple_of(S::ROWS)
+}
+
+/// What all tasks share.
+struct Pass<'a, 'b, T> {
+    problem: &'a Problem<'b, T>,
+    shape: Shape,
+    mask: Option<&'a dyn Visibility>,
+    scores: Scores<'b, T>,
+    parts: usize,
+    context: OutputRows<T>,
+    statistics: Shared<T>,
+    partial: Partial<T>,
+    leaks: &'a AtomicBool,
+}
+
+impl<T: Real> Pass<'_, '_, T> {
+    /// Writes the log-sum-exp of a row, from its largest score and the sum of the weights relative to
+    /// that, and what rounding has left of it.
+    ///
+    /// # Safety
+    /// There must be such a row, and nobody else may touch it.
+    #[inline(always)]
+    unsafe fn write_statistics(&self, row: usize, largest: T, total: T) {
+        let Shape { batch, heads, queries, .. } = self.shape;
+        let [log_sum_exp, remainder] = normaliser(largest, total);
+        // SAFETY: the caller's promise.
+        unsafe {
+            *self.statistics.at(row) = log_sum_exp;
+            *self.statistics.at(batch * heads * queries + row) = remainder;
+        }
+    }
+
+    /// What kept weights are multiplied with.
+    fn kept(&self) -> T {
+        let dropout = self.problem.options.dropout;
+        dropout.map_or(T::ONE, |mask| T::from_f64(mask.kept_factor()))
+    }
+}

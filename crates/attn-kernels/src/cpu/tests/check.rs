@@ -1,0 +1,55 @@
+//! How far off an answer is, and whether that is too far.
+
+use super::super::simd::{Isa, Real};
+use super::case::Case;
+use super::data::{Answer, noise};
+use crate::combine;
+use proptest::prelude::*;
+
+/// Largest difference, relative to the largest of what is expected.
+pub(super) fn error<T: Real>(found: &[T], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().filter(|x| x.is_finite()).fold(0.0, |a: f64, x| a.max(x.abs()));
+    let differences = found.iter().zip(expected).map(|(found, &expected)| {
+        let found = found.to_f64();
+        if found == expected { 0.0 } else { (found - expected).abs() / largest.max(1e-30) }
+    });
+    // NaN, where one of them is or both are infinite, is the largest.
+    differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
+}
+
+/// How far plain loops are off in each part of the answer, where inputs wobble by an epsilon.
+fn wobbly(case: &Case, expected: &Answer<f64>, wobble: u64) -> Vec<f64> {
+    let mut data = case.data::<f32>();
+    for (i, input) in data.inputs().into_iter().enumerate().filter(|_| wobble > 0) {
+        let steps = noise::<f32>(input.len(), combine(wobble, i as u64));
+        input.iter_mut().zip(steps).for_each(|(x, step)| *x *= 1.0 + step * f32::EPSILON);
+    }
+    let parts = data.answer(None).into_iter().zip(expected);
+    parts.map(|((_, found), (_, expected))| error(&found, expected)).collect()
+}
+
+/// No further from f64 than three times what plain loops are, and a few roundings.
+///
+/// One sum may happen to come out exact by plain loops: what looks worse is held to the worst of
+/// several, which says how well the case is conditioned. (Twice is what many cases together keep
+/// to.)
+pub(super) fn check(case: &Case) -> Result<(), TestCaseError> {
+    let expected = case.data::<f64>().answer(None);
+    let data = case.data::<f32>();
+    for isa in Isa::all() {
+        let found = data.answer(Some(isa));
+        for (i, ((part, found), (_, expected_part))) in found.iter().zip(&expected).enumerate() {
+            let off = error(found, expected_part);
+            let slack = 16.0 * f64::from(f32::EPSILON);
+            let is_near = |wobble| off <= 3.0 * wobbly(case, &expected, wobble)[i] + slack;
+            prop_assert!(
+                off <= slack || (0..8).any(is_near),
+                "{}: {part} is off by {off:e}, plainly computed by {:?}",
+                isa.name(),
+                (0..8).map(|wobble| wobbly(case, &expected, wobble)[i]).collect::<Vec<_>>()
+            );
+        }
+    }
+    Ok(())
+}
