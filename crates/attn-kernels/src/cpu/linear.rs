@@ -66,16 +66,18 @@ impl<'a> Matrix<'a> {
         selected
     }
 
-    /// A copy that lies by rows, if this does not and it pays for a product in which every element is
-    /// used so often: `gemm` walks along rows, and where neighbours are a power of two apart, as they
-    /// are in layers, they compete for the same lines of the cache.
-    pub(crate) fn by_rows_for(&self, uses: usize) -> Option<Vec<f32>> {
-        const FEW_USES: usize = 64;
-        const FEW_ELEMENTS: usize = 1 << 14;
+    /// As the right one of a product of so many rows: a copy that lies by rows, if this does not and
+    /// the copy pays. `gemm` takes a few columns at a time, and where these are a multiple of half a
+    /// page apart, as in the transpose of a wide layer's weight, they compete for the same lines of the
+    /// cache.
+    pub(crate) fn by_rows_for(&self, rows_of_left: usize) -> Option<Vec<f32>> {
+        const FEW_ROWS: usize = 64;
+        const HALF_PAGE: usize = 2048 / size_of::<f32>();
 
         let &Self { data, rows, columns, column, .. } = self;
-        let pays = uses >= FEW_USES && rows * columns >= FEW_ELEMENTS;
-        (pays && self.is_by_columns()).then(|| transposed(isa(), data, [rows, columns], column))
+        let competes = self.is_by_columns() && column.is_multiple_of(HALF_PAGE);
+        let pays = competes && rows_of_left >= FEW_ROWS;
+        pays.then(|| transposed(isa(), data, [rows, columns], column))
     }
 
     pub(crate) fn transposed(self) -> Self {
@@ -131,11 +133,8 @@ pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
 /// If the sizes do not fit.
 unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
     assert_eq!(a.columns, b.rows, "columns of the left, rows of the right");
-    let by_rows = [(a, b.columns), (b, a.rows)].map(|(matrix, uses)| matrix.by_rows_for(uses));
-    let [a, b] = [(a, &by_rows[0]), (b, &by_rows[1])].map(|(matrix, by_rows)| match by_rows {
-        Some(by_rows) => Matrix::of_rows(by_rows, matrix.columns),
-        None => matrix,
-    });
+    let by_rows = b.by_rows_for(a.rows);
+    let b = by_rows.as_ref().map_or(b, |by_rows| Matrix::of_rows(by_rows, b.columns));
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
     if let Plus::Row(plus) = plus {
         assert_eq!(plus.len(), columns, "a row of another width");
