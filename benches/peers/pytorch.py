@@ -216,7 +216,8 @@ def part(event, setting):
         called("linear", "addmm", "aten::mm", "Mm", "aten::t") and any(setting["vocabulary"] in shape for shape in shapes)
     ):
         return "vocabulary projection and loss"
-    square = any(shape[-2:] == (setting["steps"],) * 2 for shape in shapes if len(shape) > 2)
+    lengths = (setting["steps"], setting["source_steps"])
+    square = any(shape[2] in lengths and shape[3] in lengths for shape in shapes if len(shape) == 4)
     if called("scaled_dot_product", "ScaledDotProduct", "bmm", "Bmm", "baddbmm", "softmax", "Softmax") or square:
         return "attention"
     if called("layer_norm", "LayerNorm"):

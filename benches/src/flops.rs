@@ -12,18 +12,18 @@ use crate::setting::{Model, Setting};
 pub fn flops(setting: &Setting, work: Work) -> f64 {
     let forward: f64 = of_forward_parts(setting).iter().sum();
     match work {
-        Work::Train => BACKWARD * forward,
+        Work::Train => TRAINING * forward,
         Work::Forward | Work::Decode => forward,
     }
 }
 
 /// What a training step is to a forward pass.
-const BACKWARD: f64 = 3.0;
+const TRAINING: f64 = 3.0;
 
 /// Those of a training step by part: the linear maps of the blocks, attention, and the vocabulary
 /// projection.
 pub fn of_training_parts(setting: &Setting) -> [f64; 3] {
-    of_forward_parts(setting).map(|part| BACKWARD * part)
+    of_forward_parts(setting).map(|part| TRAINING * part)
 }
 
 fn of_forward_parts(setting: &Setting) -> [f64; 3] {

@@ -47,7 +47,9 @@ pub fn look(contestant: &Contestant, setting: &Setting, steps: usize) -> Result<
         if samples == 0.0 {
             return Err(failed("no sample was taken: more steps take longer".into()));
         }
-        let busy = before.zip(after).map_or(wall, |(before, after)| after - before);
+        let busy =
+            before.zip(after).map(|(before, after)| after - before).filter(|&busy| busy > 0.0);
+        let busy = busy.unwrap_or(wall);
         parts = parts.map(|count| count / samples * busy);
         parts[Part::Waiting as usize] = (wall - busy).max(0.0);
         Ok(Looked::new(side.name(), median(&times), parts))
@@ -67,6 +69,7 @@ fn processor_time() -> Option<f64> {
 
 fn part_of(frames: &Frames) -> Part {
     // From the function that was sampled outwards; the outermost kernel is the one that was called.
-    let names = frames.frames.iter().rev().flatten().map(|symbol| symbol.name());
+    let names =
+        frames.frames.iter().rev().flat_map(|frame| frame.iter().rev()).map(|symbol| symbol.name());
     names.filter_map(|name| Part::of_function(&name)).next().unwrap_or(Part::Rest)
 }

@@ -7,7 +7,7 @@ use crate::setting::Setting;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// As [`look`](super::look), by `torch.profiler`: the time of each operation without those that it
+/// The same of PyTorch, by `torch.profiler`: the time of each operation without those that it
 /// calls, on the thread that leads the step. It does not know of waiting.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ mod seq2seq;
 
 pub use bridge::{Bridge, BridgeKind, DenseBridge};
 pub use classifier::{Classified, Classifier, ClassifierConfig, PoolingConfig};
-pub use config::{ConfigError, ConfigFileError};
+pub use config::{ConfigError, ConfigFileError, ValueError};
 pub use copying::{CopyConfig, Copying};
 pub use decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
 pub use encoder::{Annotations, Encoder, EncoderConfig};

@@ -26,7 +26,7 @@ pub use attention::{
 };
 pub use block::{Block, BlockConfig, Stack};
 pub use cache::{DecoderCache, KvCache};
-pub use config::{ConfigError, ConfigFileError};
+pub use config::{ConfigError, ConfigFileError, ValueError};
 pub use cross_block::{CrossBlock, CrossStack};
 pub use decoder_only::{DecoderOnly, DecoderOnlyConfig};
 pub use encoder_decoder::{EncoderDecoder, EncoderDecoderConfig, Memory, Tying};

@@ -32,7 +32,7 @@ fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// `x (1 + tanh(u)) / 2`, with `u = √(2/π) (x + 0.044715 x³)`.
 ///
-/// Not burn's own, whose gradient is NaN where the square of `x` overflows: beyond ±10 the tangent is
+/// Not burn's own, whose gradient is NaN where the square of `x` overflows: beyond ±10 the hyperbolic tangent is
 /// ±1 in f64 too, and its slope 0.
 fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let near = x.clone().clamp(-10.0, 10.0);

@@ -176,7 +176,8 @@ fn tables() {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 #[test]
 fn products() {
-    use super::linear::{Matrix, Plus, product, product_to, sum_of_rows};
+    use super::linear::{Plus, product, product_to, sum_of_rows};
+    use super::matrix::Matrix;
 
     let sizes = if cfg!(miri) { [2, 3, 5] } else { [130, 70, 300] };
     let [rows, depth, columns] = sizes;

@@ -21,7 +21,9 @@ impl<'a> Drop<'a> {
     pub(crate) fn in_place(self, isa: Isa, x: &mut [f32]) {
         let (size, part) = (x.len(), self.part(x.len()));
         parts([x], [part], 4 * size, |index, [x]| {
-            f32::run(isa, self.rows(index * part, None, as_fresh(x)));
+            // SAFETY: `Rows` writes numbers.
+            let to = unsafe { as_fresh(x) };
+            f32::run(isa, self.rows(index * part, None, to));
         });
     }
 
@@ -40,6 +42,7 @@ impl<'a> Drop<'a> {
 
     /// Elements of a task, whole rows.
     fn part(&self, size: usize) -> usize {
+        assert!(size.is_multiple_of(self.width), "{size} elements in rows of {}", self.width);
         assert!(self.plus.is_none_or(|plus| plus.len() == size), "slices of different lengths");
         CHUNK.div_ceil(self.width.max(1)) * self.width
     }

@@ -99,13 +99,17 @@ pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Fresh, at: usize, v: S::
 /// [`store`] over what was there.
 #[inline(always)]
 pub(super) fn overwrite<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
-    store(simd, as_fresh(to), at, v);
+    // SAFETY: `store` writes numbers.
+    store(simd, unsafe { as_fresh(to) }, at, v);
 }
 
-/// Numbers that are about to be written over, by this module's functions, which write numbers.
+/// Numbers that are about to be written over.
+///
+/// # Safety
+/// Nothing but numbers may be written through it.
 #[inline(always)]
-pub(super) fn as_fresh(written: &mut [f32]) -> &mut Fresh {
-    // SAFETY: of one layout, and nothing but numbers is written through it.
+pub(super) unsafe fn as_fresh(written: &mut [f32]) -> &mut Fresh {
+    // SAFETY: of one layout, and the caller's promise.
     unsafe { &mut *(std::ptr::from_mut(written) as *mut Fresh) }
 }
 

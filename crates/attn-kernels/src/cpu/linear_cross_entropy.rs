@@ -2,7 +2,8 @@
 
 use super::cross_entropy::{Labels, both, forward};
 use super::elementwise::{Change, change};
-use super::linear::{Matrix, Plus, product_to, sum_of_rows};
+use super::linear::{Plus, product_to, sum_of_rows};
+use super::matrix::Matrix;
 use super::pages::prefer_large;
 use super::simd::{Isa, Simd};
 
@@ -85,10 +86,15 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
         bias: zeros(v, wanted.bias),
     };
     let mut logits = zeros(n.min(chunk) * v, true).unwrap_or_default();
-    // For the gradient of `x`: once, not for each chunk.
+    // Once, not for each chunk: the weight as its products read it, and its transpose.
+    let lies_by_columns = weight.is_by_columns();
     let transposed = weight.transposed();
-    let by_rows = if wanted.x { transposed.by_rows_for(n) } else { None };
-    let transposed = by_rows.as_ref().map_or(transposed, |by_rows| Matrix::of_rows(by_rows, d));
+    let by_rows = [Some(weight), wanted.x.then_some(transposed)]
+        .map(|matrix| matrix.and_then(|matrix| matrix.by_rows_for(n)));
+    let [weight, transposed] =
+        [(weight, &by_rows[0]), (transposed, &by_rows[1])].map(|(matrix, by_rows)| {
+            by_rows.as_ref().map_or(matrix, |it| Matrix::of_rows(it, matrix.columns()))
+        });
     let is_needed = wanted.x || wanted.weight || wanted.bias;
     let mut cost = 0.0;
     for start in (0..n).step_by(chunk) {
@@ -107,7 +113,7 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
         }
         if let Some(of_weight) = &mut gradients.weight {
             let plus = if start == 0 { Plus::Nothing } else { Plus::Old };
-            if weight.is_by_columns() {
+            if lies_by_columns {
                 product_to(gradient.transposed(), x, plus, of_weight);
             } else {
                 product_to(x.transposed(), gradient, plus, of_weight);

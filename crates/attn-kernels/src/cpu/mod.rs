@@ -18,6 +18,8 @@ mod forward;
 pub(crate) mod linear;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub(crate) mod linear_cross_entropy;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod matrix;
 pub(crate) mod norm;
 mod pack;
 mod pages;

@@ -2,7 +2,8 @@
 #![allow(deprecated)] // burn's ndarray, in favour of flex.
 
 use crate::cpu::isa;
-use crate::cpu::linear::{Matrix, Plus, product, product_to, sum_of_rows};
+use crate::cpu::linear::{Plus, product, product_to, sum_of_rows};
+use crate::cpu::matrix::Matrix;
 use crate::fork::Fork;
 use crate::maybe::Maybe;
 use crate::slices::{Slices, changed, in_order, memory, on_slices, slice, tensor};

@@ -6,7 +6,7 @@ use super::{EPSILON, STEPS, TANH, check, gpu};
 use attn_kernels::recurrent::{gru_cell, lstm_cell};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// A tangent's error goes into a state once and into a slope twice; gradients are below 4 and there
+/// A hyperbolic tangent's error goes into a state once and into a slope twice; gradients are below 4 and there
 /// are two in a row, so twelve of it are between gradients at most, twenty operations beside.
 const CELL: f64 = 2.5 * STEPS + 12.0 * TANH;
 

@@ -1,6 +1,7 @@
 //! Gradients of the matrix of the state and its bias: of all steps at once.
 
-use super::super::linear::{Matrix, Plus, product, product_to, sum_of_rows};
+use super::super::linear::{Plus, product, product_to, sum_of_rows};
+use super::super::matrix::Matrix;
 use super::super::simd::Isa;
 use super::{Kind, Sequences, row};
 use std::borrow::Cow;
