@@ -56,7 +56,7 @@ pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
 unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
     assert_eq!(a.columns, b.rows, "columns of the left, rows of the right");
     let by_rows = b.by_rows_for(a.rows);
-    let b = by_rows.as_ref().map_or(b, |by_rows| Matrix::of_rows(by_rows, b.columns));
+    let b = b.or_copy(&by_rows);
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
     if let Plus::Row(plus) = plus {
         assert_eq!(plus.len(), columns, "a row of another width");

@@ -87,14 +87,11 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
     };
     let mut logits = zeros(n.min(chunk) * v, true).unwrap_or_default();
     // Once, not for each chunk: the weight as its products read it, and its transpose.
-    let lies_by_columns = weight.is_by_columns();
-    let transposed = weight.transposed();
-    let by_rows = [Some(weight), wanted.x.then_some(transposed)]
-        .map(|matrix| matrix.and_then(|matrix| matrix.by_rows_for(n)));
-    let [weight, transposed] =
-        [(weight, &by_rows[0]), (transposed, &by_rows[1])].map(|(matrix, by_rows)| {
-            by_rows.as_ref().map_or(matrix, |it| Matrix::of_rows(it, matrix.columns()))
-        });
+    let (lies_by_columns, transposed) = (weight.is_by_columns(), weight.transposed());
+    let weight_by_rows = weight.by_rows_for(n);
+    let transposed_by_rows = if wanted.x { transposed.by_rows_for(n) } else { None };
+    let weight = weight.or_copy(&weight_by_rows);
+    let transposed = transposed.or_copy(&transposed_by_rows);
     let is_needed = wanted.x || wanted.weight || wanted.bias;
     let mut cost = 0.0;
     for start in (0..n).step_by(chunk) {

@@ -75,6 +75,14 @@ impl<'a> Matrix<'a> {
         pays.then(|| transposed(isa(), data, [rows, columns], column))
     }
 
+    /// The copy, if there is one; else what it would be of.
+    pub(crate) fn or_copy<'b>(self, by_rows: &'b Option<Vec<f32>>) -> Matrix<'b>
+    where
+        'a: 'b,
+    {
+        by_rows.as_ref().map_or(self, |by_rows| Matrix::of_rows(by_rows, self.columns))
+    }
+
     pub(crate) fn transposed(self) -> Self {
         let Self { data, rows, columns, row, column } = self;
         Self { data, rows: columns, columns: rows, row: column, column: row }

@@ -2,6 +2,7 @@
 
 use super::{noise, numbers};
 use attn_kernels::activation::Activation;
+use attn_kernels::adamw::Step;
 use attn_kernels::combine;
 use burn::tensor::{DType, Device, Tensor};
 
@@ -46,3 +47,26 @@ pub const ACTIVATIONS: [Activation; 5] = [
     Activation::Silu,
     Activation::Sigmoid,
 ];
+
+/// Three steps of AdamW: the parameter, and both moments.
+pub fn steps_of_adamw(dims: [usize; 2], device: &Device, dtype: DType) -> [Vec<f64>; 3] {
+    let draw = |seed| {
+        let data = noise::<2>(dims, seed, &Device::flex(), DType::F32).into_data();
+        Tensor::<2>::from_data(data, (device, dtype))
+    };
+    let mut state = (draw(1), [draw(2) * 0.0, draw(3) * 0.0]);
+    for number in 1..4 {
+        let step = Step {
+            beta_1: 0.9,
+            beta_2: 0.98,
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            rate: 0.02,
+            scale: 0.5,
+            number,
+        };
+        state = step.take(state.0, draw(3 + number as u64), state.1);
+    }
+    let (parameter, [first, second]) = state;
+    [parameter, first, second].map(numbers)
+}

@@ -1,37 +1,16 @@
 //! A step of the optimiser, and the length of a gradient.
 
+use super::cases::matrices::steps_of_adamw;
 use super::cases::{assert_close, noise, numbers};
 use super::{EPSILON, gpu};
-use attn_kernels::adamw::Step;
 use attn_kernels::sum_of_squares::sum_of_squares;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 
 /// Betas are rounded to f32: of 0.98, what is left to 1 by two millionths.
 #[test]
 fn a_step_of_adamw_is_its_twin() {
-    let answer = |device: &Device, dtype| {
-        let draw = |seed| {
-            let data = noise::<2>([3, 7], seed, &Device::flex(), DType::F32).into_data();
-            Tensor::<2>::from_data(data, (device, dtype))
-        };
-        let mut state = (draw(1), [draw(2) * 0.0, draw(3) * 0.0]);
-        for number in 1..4 {
-            let step = Step {
-                beta_1: 0.9,
-                beta_2: 0.98,
-                epsilon: 1e-8,
-                weight_decay: 0.1,
-                rate: 0.02,
-                scale: 0.5,
-                number,
-            };
-            state = step.take(state.0, draw(3 + number as u64), state.1);
-        }
-        let (parameter, [first, second]) = state;
-        [parameter, first, second].map(numbers)
-    };
-    let found = answer(&gpu(), DType::F32);
-    let expected = answer(&Device::flex(), DType::F64);
+    let found = steps_of_adamw([3, 7], &gpu(), DType::F32);
+    let expected = steps_of_adamw([3, 7], &Device::flex(), DType::F64);
     for (found, expected) in found.iter().zip(&expected) {
         assert_close("AdamW", found, expected, 32.0 * EPSILON);
     }

@@ -8,9 +8,16 @@ use burn::tensor::{DType, Tensor};
 
 #[test]
 fn linear_maps_rows_as_burn_does() {
-    for [rows, input, output] in
-        [[1, 1, 1], [3, 5, 7], [1, 40, 3], [131, 33, 97], [97, 300, 50], [260, 65, 513]]
-    {
+    for [rows, input, output] in [
+        [1, 1, 1],
+        [3, 5, 7],
+        [1, 40, 3],
+        [131, 33, 97],
+        [97, 300, 50],
+        [260, 65, 513],
+        [97, 40, 512],
+        [70, 1024, 33],
+    ] {
         let terms = rows.max(input).max(output) as f64;
         let sizes = [terms, 4.0 * terms];
         let shapes = [[rows, input], [input, output], [1, output]];

@@ -6,9 +6,18 @@ use super::twice::{check, devices};
 use attn_kernels::cross_entropy::linear_cross_entropy;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// Rows, width and vocabulary: some straddle a chunk, which is of 1,024 rows here.
-const PROJECTIONS: [[usize; 3]; 6] =
-    [[1, 1, 1], [3, 5, 7], [19, 33, 16], [40, 3, 100], [1025, 7, 13], [2300, 4, 3]];
+/// Rows, width and vocabulary: some straddle a chunk, which is of 1,024 rows here; of some the weight,
+/// or its transpose, is copied so that it lies by rows.
+const PROJECTIONS: [[usize; 3]; 8] = [
+    [1, 1, 1],
+    [3, 5, 7],
+    [19, 33, 16],
+    [40, 3, 100],
+    [1025, 7, 13],
+    [2300, 4, 3],
+    [70, 9, 512],
+    [90, 1024, 11],
+];
 
 #[test]
 fn cross_entropies_of_linear_maps_are_those_of_their_logits() {

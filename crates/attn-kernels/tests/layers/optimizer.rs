@@ -1,37 +1,17 @@
 //! Steps of AdamW, and the norm of a gradient.
 
+use super::cases::matrices::steps_of_adamw;
 use super::cases::{assert_close, noise, numbers};
 use super::twice::{EPSILON, devices};
-use attn_kernels::adamw::Step;
 use attn_kernels::sum_of_squares::sum_of_squares;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
 
 #[test]
 fn a_step_of_adamw_is_its_equation() {
     for device in devices() {
-        for [rows, width] in [[1, 1], [3, 7], [9, 1031]] {
-            let answer = |dtype| {
-                let draw = |seed| {
-                    let data = noise::<2>([rows, width], seed, &device, DType::F32).into_data();
-                    Tensor::<2>::from_data(data, (&device, dtype))
-                };
-                let mut state = (draw(1), [draw(2) * 0.0, draw(3) * 0.0]);
-                for number in 1..4 {
-                    let step = Step {
-                        beta_1: 0.9,
-                        beta_2: 0.98,
-                        epsilon: 1e-8,
-                        weight_decay: 0.1,
-                        rate: 0.02,
-                        scale: 0.5,
-                        number,
-                    };
-                    state = step.take(state.0, draw(3 + number as u64), state.1);
-                }
-                let (parameter, [first, second]) = state;
-                [parameter, first, second].map(numbers)
-            };
-            let (found, expected) = (answer(DType::F32), answer(DType::F64));
+        for dims in [[1, 1], [3, 7], [9, 1031]] {
+            let [found, expected] =
+                [DType::F32, DType::F64].map(|dtype| steps_of_adamw(dims, &device, dtype));
             for (found, expected) in found.iter().zip(&expected) {
                 // Betas are rounded to f32: of 0.98, what is left to 1 by two millionths.
                 assert_close("AdamW", found, expected, 32.0 * EPSILON);
