@@ -19,35 +19,41 @@ pub(super) fn error<T: Real>(found: &[T], expected: &[f64]) -> f64 {
 }
 
 /// How far plain loops are off in each part of the answer, where inputs wobble by an epsilon.
-fn wobbly(case: &Case, expected: &Answer<f64>, wobble: u64) -> Vec<f64> {
-    let mut data = case.data::<f32>();
+fn wobbly<T: Real>(case: &Case, expected: &Answer<f64>, wobble: u64) -> Vec<f64> {
+    let mut data = case.data::<T>();
     for (i, input) in data.inputs().into_iter().enumerate().filter(|_| wobble > 0) {
-        let steps = noise::<f32>(input.len(), combine(wobble, i as u64));
-        input.iter_mut().zip(steps).for_each(|(x, step)| *x *= 1.0 + step * f32::EPSILON);
+        let steps = noise::<T>(input.len(), combine(wobble, i as u64));
+        let wobbled = |step: T| T::from_f64(1.0 + step.to_f64() * epsilon::<T>());
+        input.iter_mut().zip(steps).for_each(|(x, step)| *x = *x * wobbled(step));
     }
     let parts = data.answer(None).into_iter().zip(expected);
     parts.map(|((_, found), (_, expected))| error(&found, expected)).collect()
 }
 
-/// No further from f64 than three times what plain loops are, and a few roundings.
+fn epsilon<T: Real>() -> f64 {
+    if size_of::<T>() == size_of::<f32>() { f32::EPSILON.into() } else { f64::EPSILON }
+}
+
+/// No further from plain loops in f64 than three times what plain loops in `T` are, and some
+/// epsilons.
 ///
 /// One sum may happen to come out exact by plain loops: what looks worse is held to the worst of
 /// several, which says how well the case is conditioned. (Twice is what many cases together keep
 /// to.)
-pub(super) fn check(case: &Case) -> Result<(), TestCaseError> {
+pub(super) fn check<T: Real>(case: &Case, epsilons: f64) -> Result<(), TestCaseError> {
     let expected = case.data::<f64>().answer(None);
-    let data = case.data::<f32>();
+    let data = case.data::<T>();
     for isa in Isa::all() {
         let found = data.answer(Some(isa));
         for (i, ((part, found), (_, expected_part))) in found.iter().zip(&expected).enumerate() {
             let off = error(found, expected_part);
-            let slack = 16.0 * f64::from(f32::EPSILON);
-            let is_near = |wobble| off <= 3.0 * wobbly(case, &expected, wobble)[i] + slack;
+            let slack = epsilons * epsilon::<T>();
+            let is_near = |wobble| off <= 3.0 * wobbly::<T>(case, &expected, wobble)[i] + slack;
             prop_assert!(
                 off <= slack || (0..8).any(is_near),
                 "{}: {part} is off by {off:e}, plainly computed by {:?}",
                 isa.name(),
-                (0..8).map(|wobble| wobbly(case, &expected, wobble)[i]).collect::<Vec<_>>()
+                (0..8).map(|wobble| wobbly::<T>(case, &expected, wobble)[i]).collect::<Vec<_>>()
             );
         }
     }
