@@ -45,7 +45,7 @@ fn bench(criterion: &mut Criterion) {
                 output
             }),
             Pass::Train => bencher.iter(|| {
-                let gradients = attention.output().sum().backward();
+                let gradients = attention.output().backward();
                 sync();
                 gradients
             }),

@@ -173,7 +173,7 @@ fn timed<'a>(
         let output = attention()?;
         let gradients = match pass {
             Pass::Forward => None,
-            Pass::Train => Some(output.sum_all()?.backward()?),
+            Pass::Train => Some(output.backward()?),
         };
         let time = start.elapsed().as_secs_f64();
         drop((output, gradients));

@@ -6,6 +6,7 @@ extern crate self as attn_kernels;
 
 pub mod activation;
 pub mod adamw;
+pub mod additive;
 pub mod attention;
 #[cfg_attr(not(any(feature = "ndarray", feature = "flex")), allow(dead_code, unused_imports))]
 mod cpu;

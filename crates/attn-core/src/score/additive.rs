@@ -1,6 +1,7 @@
 //! Additive score.
 
 use super::{Score, ScoreError, assert_width, grouped};
+use attn_kernels::additive::scores;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -51,7 +52,8 @@ impl AdditiveConfig {
 /// `score(s, h) = v · tanh(W s + U h)`.
 ///
 /// `U h` does not depend on the query, so it is the projection of the keys. The hidden layer of all
-/// pairs, `[batch, heads, queries, keys, d_hidden]`, is materialised.
+/// pairs, `[batch, heads, queries, keys, d_hidden]`, is in memory only where
+/// [`scores`](attn_kernels::additive::scores) has no kernel.
 #[derive(Module, Debug)]
 pub struct Additive {
     /// `W`, without bias.
@@ -94,10 +96,7 @@ impl Score for Additive {
 
 /// `v · tanh(ws + uh)` of every pair: `[b, h, q, a]`, `[b, h, k, a]` → `[b, h, q, k]`.
 pub(super) fn energy(v: &Linear, ws: Tensor<4>, uh: Tensor<4>) -> Tensor<4> {
-    let ws = ws.unsqueeze_dim::<5>(3); // [b, h, q, 1, a]
-    let uh = uh.unsqueeze_dim::<5>(2); // [b, h, 1, k, a]
-    let hidden = (ws + uh).tanh(); // [b, h, q, k, a]
-    v.forward(hidden).squeeze_dim(4) // [b, h, q, k]
+    scores(ws, uh, v.weight.val().squeeze_dim(1))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::alignment::Past;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
-use super::grouped;
+use super::{additive::energy, grouped};
 
 /// Checks that there is one next query, and that the past is of its shape.
 ///
@@ -54,8 +54,9 @@ pub(super) fn energy_with(
         let [b, g, rows, a] = ws.dims();
         let keys = uh.dims()[2];
         let feature = feature.reshape([b, g, rows, keys, a]);
-        let ws = ws.unsqueeze_dim::<5>(3); // [b, g, rows, 1, a]
-        let uh = uh.unsqueeze_dim::<5>(2); // [b, g, 1, k, a]
-        v.forward((ws + uh + feature).tanh()).squeeze_dim(4) // [b, g, rows, k]
+        let uh = uh.unsqueeze_dim::<5>(2) + feature; // [b, g, rows, k, a]
+        // The one query of a head has keys of its own now.
+        let ws = ws.reshape([b, g * rows, 1, a]);
+        energy(v, ws, uh.reshape([b, g * rows, keys, a])).reshape([b, g, rows, keys])
     })
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod adamw;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) mod additive;
 #[cfg(test)]
 mod agreement;
 mod backward;

@@ -1,6 +1,6 @@
 //! Rows of memory, and copies of them in the order in which products read them.
 
-use super::simd::{Real, Simd};
+use super::simd::{LINE, Real, Simd};
 
 /// Rows of neighbouring numbers, `row` apart.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,12 @@ pub(super) struct Rows<T> {
 }
 
 impl<T> Rows<T> {
+    /// The rows from this one on, which need not be there if nobody reads them.
+    #[inline(always)]
+    pub fn beyond(self, index: usize) -> Self {
+        Self { start: self.start.wrapping_add(index * self.row), ..self }
+    }
+
     /// The rows from this one on.
     ///
     /// # Safety
@@ -230,6 +236,16 @@ pub(super) unsafe fn dot_of_four<S: Simd>(
             }
         }
         products
+    }
+}
+
+/// Asks for `count` rows that will be read soon; whether there are any does not matter.
+#[inline(always)]
+pub(super) fn prefetch_rows<S: Simd>(simd: S, rows: Rows<S::T>, count: usize, width: usize) {
+    for row in 0..count {
+        for column in (0..width).step_by(LINE / size_of::<S::T>()) {
+            simd.prefetch(rows.start.wrapping_add(row * rows.row + column));
+        }
     }
 }
 

@@ -1,14 +1,11 @@
 //! From products of queries and keys to scores.
 
 use super::problem::{Problem, View};
-use super::simd::{Real, Simd};
+use super::simd::{LINE, Real, Simd};
 use crate::DropoutMask;
 use crate::attention::Options;
 use crate::dropout;
 use std::ops::Range;
-
-/// Bytes of a line of the cache.
-const LINE: usize = 64;
 
 /// How a product becomes a score: `soft-cap(scale · q·k) + bias`.
 ///

@@ -1,8 +1,9 @@
-//! Recurrent cells, and layers of them along their sequences.
+//! Recurrent cells, layers of them along their sequences, and the scores of attention over these.
 
 use super::cases::sequences::{Case, Way};
 use super::cases::{assert_close, numbers};
 use super::{EPSILON, STEPS, TANH, check, gpu};
+use attn_kernels::additive::scores;
 use attn_kernels::recurrent::{gru_cell, lstm_cell};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -19,6 +20,19 @@ fn cells_are_their_twins() {
         Tensor::cat(vec![hidden, cell], 1)
     });
     check("gru", &shapes(3), [CELL, 2.0], |t| gru_cell(t[0].clone(), t[1].clone(), t[2].clone()));
+}
+
+/// A tangent for each feature, in a sum; in a gradient its square.
+#[test]
+fn additive_scores_are_their_twins() {
+    let [b, h, q, k, d] = [2, 3, 2, 5, 7];
+    let terms = d.max(b * h * q * k) as f64;
+    let shapes = [[b * h * q, d], [b * h * k, d], [1, d]];
+    check("additive scores", &shapes, [STEPS + 2.0 * TANH, terms], |t| {
+        let query = t[0].clone().reshape([b, h, q, d]);
+        let key = t[1].clone().reshape([b, h, k, d]);
+        scores(query, key, t[2].clone().flatten(0, 1)).reshape([b * h * q, k])
+    });
 }
 
 /// Rows that leave or enter one after the other, one of no step, and a step that no row has.

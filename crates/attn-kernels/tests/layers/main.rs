@@ -2,6 +2,7 @@
 //! operations on tensors of f64, which burn's own operations compute.
 
 mod activation;
+mod additive;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod cross_entropy;

@@ -3,6 +3,7 @@
 use super::cases::matrices::{labels, row};
 use super::cases::noise;
 use attn_kernels::activation::Activation;
+use attn_kernels::additive::scores;
 use attn_kernels::cross_entropy::{cross_entropy, linear_cross_entropy};
 use attn_kernels::linear::linear;
 use attn_kernels::norm::layer_norm;
@@ -28,6 +29,28 @@ fn the_bits_do_not_depend_on_the_threads() {
     let one = run(1);
     for threads in [2, 5] {
         assert_eq!(one, run(threads), "{threads} threads");
+    }
+}
+
+/// Of several queries, features that fill several tasks, and sums over heads.
+#[test]
+fn the_bits_of_additive_scores_do_not_depend_on_the_threads() {
+    let device = Device::flex();
+    let draw = |dims, seed| noise::<4>(dims, seed, &device, DType::F32).autodiff().require_grad();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let [q, k, v] =
+                [draw([3, 2, 37, 130], 1), draw([3, 2, 41, 130], 2), draw([1, 1, 1, 130], 3)];
+            let scores = scores(q.clone(), k.clone(), v.clone().reshape([130]));
+            let gradients = scores.clone().square().sum().backward();
+            let of = |leaf: &Tensor<4>| leaf.grad(&gradients).expect("a gradient").into_data();
+            [scores.inner().into_data(), of(&q), of(&k), of(&v)]
+        })
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert!(one == run(threads), "{threads} threads");
     }
 }
 

@@ -35,6 +35,10 @@ const TASK_ROWS: usize = 768;
 /// Keys of a part, in a problem of few rows. Not a matter of threads: it decides how sums round.
 const PART: usize = 2048;
 
+/// Bytes of keys that are beyond the second-level caches of a few threads. To ask for keys that are
+/// near costs more than it saves.
+const FAR: usize = 8 << 20;
+
 /// Context and statistics, `[2, batch, heads, queries]`; `None` if a hidden value that is not a number
 /// would leak.
 pub(super) fn forward<T: Real>(isa: Isa, problem: &Problem<T>) -> Option<(Output<T>, Vec<T>)> {
@@ -70,6 +74,7 @@ impl<T: Real> Op<T> for Forward<'_, '_, T> {
             mask,
             scores: Scores::of(problem),
             parts,
+            far_keys: batch * kv_heads * keys * shape.width * size_of::<T>() > FAR,
             context: context.shared(),
             statistics: Shared(statistics.as_mut_ptr()),
             partial: Partial { start: Shared(partial.as_mut_ptr()), shape, parts },
@@ -117,6 +122,8 @@ struct Pass<'a, 'b, T> {
     mask: Option<&'a dyn Visibility>,
     scores: Scores<'b, T>,
     parts: usize,
+    /// Whether the keys come from so far that they are asked for before they are needed.
+    far_keys: bool,
     context: OutputRows<T>,
     statistics: Shared<T>,
     partial: Partial<T>,

@@ -18,6 +18,7 @@ const NEAR_ROWS: usize = 128;
 
 /// What a thread computes in.
 pub(super) struct Scratch<T> {
+    /// Of a block, packed; empty until any are.
     pub(super) keys: Vec<T>,
     pub(super) values: Vec<T>,
     pub(super) strip: Vec<T>,
@@ -31,12 +32,11 @@ pub(super) struct Scratch<T> {
 
 impl<T: Real> Scratch<T> {
     pub(super) fn new<S: Simd<T = T>>(shape: &Shape, rows: usize) -> Self {
-        let block = BLOCK.min(shape.keys.next_multiple_of(2 * S::LANES));
         let rows = shape.group * rows.min(shape.queries.next_multiple_of(S::ROWS));
         let zeros = |size| vec![T::ZERO; size];
         Self {
-            keys: zeros(block * shape.width),
-            values: zeros(block * padded::<S>(shape.value_width)),
+            keys: Vec::new(),
+            values: Vec::new(),
             strip: zeros(S::ROWS * STRIP),
             queries: zeros(S::ROWS * shape.width),
             sums: zeros(rows * padded::<S>(shape.value_width)),
@@ -62,8 +62,9 @@ impl<T: Real> Op<T> for Task<'_, '_, T> {
 
     #[inline(always)]
     fn call<S: Simd<T = T>>(mut self, simd: S) {
-        let Shape { group, width, value_width, .. } = self.pass.shape;
+        let Shape { group, keys, width, value_width, .. } = self.pass.shape;
         let (b, g, mask) = (self.b, self.g, self.pass.mask);
+        let room = BLOCK.min(keys.next_multiple_of(2 * S::LANES));
         let count = self.rows.len().next_multiple_of(S::ROWS);
         let few_values = group * self.rows.len() <= FEW_ROWS_OF_VALUES;
         let near = self.pass.problem.value.strides[2] <= NEAR_ROWS;
@@ -88,10 +89,13 @@ impl<T: Real> Op<T> for Task<'_, '_, T> {
                             return;
                         }
                         if !self.pass.shape.has_few_rows() {
-                            pack_transposed(simd, key, block.len(), width, &mut self.scratch.keys);
+                            let keys = &mut self.scratch.keys;
+                            keys.resize(room * width, T::ZERO);
+                            pack_transposed(simd, key, block.len(), width, keys);
                         }
                         if !in_place {
                             let values = &mut self.scratch.values;
+                            values.resize(room * padded::<S>(value_width), T::ZERO);
                             pack_panels(simd, value, block.len(), value_width, values);
                         }
                     }

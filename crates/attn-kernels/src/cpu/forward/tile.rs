@@ -1,7 +1,7 @@
 //! A tile of queries looks at a block of keys.
 
 use super::super::cells::{CELL, Cells};
-use super::super::pack::{Rows, dot, dot_of_four, padded, panels};
+use super::super::pack::{Rows, dot, dot_of_four, padded, panels, prefetch_rows};
 use super::super::problem::Shape;
 use super::super::product::{Operands, product};
 use super::super::simd::{Real, Simd};
@@ -9,6 +9,9 @@ use super::task::Task;
 use super::{CELLS, STRIP};
 use crate::Tile;
 use std::ops::Range;
+
+/// Rows of keys between those that are read and those that are asked for.
+const AHEAD: usize = 24;
 
 impl<T: Real> Task<'_, '_, T> {
     /// Lets the queries from `row` on, as many as there are of `tile` rows, look at a block of keys.
@@ -54,6 +57,9 @@ impl<T: Real> Task<'_, '_, T> {
             if self.pass.shape.has_few_rows() {
                 let keys = self.pass.problem.key.rows(self.b, self.g).from(block.start);
                 for j in (hull.start..hull.end).step_by(4) {
+                    if self.pass.far_keys {
+                        prefetch_rows(simd, keys.beyond(j + AHEAD), 4, width);
+                    }
                     for r in 0..real {
                         let row = rows.from(r).start;
                         if j + 4 <= hull.end {

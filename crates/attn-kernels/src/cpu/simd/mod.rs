@@ -20,6 +20,9 @@ pub(crate) use isa::{Isa, isa};
 pub(crate) use portable::Portable;
 pub(crate) use real::Real;
 
+/// Bytes of a line of the cache.
+pub(crate) const LINE: usize = 64;
+
 /// The instruction set of a processor, for one type of number.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The numbers.
@@ -139,6 +142,9 @@ const EXP2: [f32; 7] = [
 /// 0.625, where the exponential form cancels, and `1 - 2 / (exp(2x) + 1)` above.
 #[inline(always)]
 fn tanh_f32<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
+    // Further out it is ±1, and a quotient of two infinite numbers would not be.
+    let (zero, limit) = (simd.splat(0.0), simd.splat(-20.0));
+    let x = simd.sub(zero, simd.max(limit, simd.sub(zero, simd.max(limit, x))));
     let square = simd.mul(x, x);
     let terms = [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
     let mut polynomial = simd.splat(-5.704_988_7e-3);
@@ -146,11 +152,8 @@ fn tanh_f32<S: Simd<T = f32>>(simd: S, x: S::V) -> S::V {
         polynomial = simd.fma(polynomial, square, simd.splat(term));
     }
     let small = simd.fma(simd.mul(polynomial, square), x, x);
-    // Of the absolute value: 2^(2|x| / ln 2) may overflow, and then 2 / ∞ is 0.
-    let absolute = simd.max(simd.sub(simd.splat(0.0), x), x);
-    let bounded =
-        simd.sub(simd.splat(0.0), simd.max(simd.splat(-20.0), simd.sub(simd.splat(0.0), absolute)));
-    let exp = simd.exp2(simd.mul(bounded, simd.splat(2.0 * std::f32::consts::LOG2_E)));
+    let absolute = simd.max(simd.sub(zero, x), x);
+    let exp = simd.exp2(simd.mul(absolute, simd.splat(2.0 * std::f32::consts::LOG2_E)));
     let one = simd.splat(1.0);
     let large = simd.sub(one, simd.div(simd.splat(2.0), simd.add(exp, one)));
     // The sign of x, by a quotient that is ±1, and NaN where x is.

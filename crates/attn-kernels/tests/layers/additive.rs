@@ -1,0 +1,77 @@
+//! Scores of additive attention.
+
+use super::cases::matrices::row;
+use super::cases::numbers;
+use super::twice::{check, devices};
+use attn_kernels::additive::scores;
+use burn::tensor::{Tensor, TensorData};
+
+/// Batch, heads, queries, keys, features: a step of a decoder, rows that end inside a vector, several
+/// tasks of queries and of features, the last of each not whole.
+const SIZES: [[usize; 5]; 5] =
+    [[1, 1, 1, 1, 1], [3, 1, 1, 50, 64], [2, 3, 5, 7, 21], [1, 2, 19, 4, 130], [2, 1, 8, 3, 65]];
+
+#[test]
+fn pairs_of_queries_and_keys_meet_in_a_hidden_layer() {
+    for [b, h, q, k, d] in SIZES {
+        // The longest sum is of a score, of a gradient, or of the energy's, and each term has a
+        // handful of roundings.
+        let terms = d.max(q).max(k).max(b * h * q * k) as f64;
+        check("heads outside", &[[b * h * q, d], [b * h * k, d], [1, d]], [8.0, terms], |t| {
+            let query = t[0].clone().reshape([b, h, q, d]);
+            let key = t[1].clone().reshape([b, h, k, d]);
+            scores(query, key, row(&t[2])).reshape([b * h * q, k])
+        });
+        check("heads inside", &[[b * q, h * d], [b * k, h * d], [1, d]], [8.0, terms], |t| {
+            let query = t[0].clone().reshape([b, q, h, d]).swap_dims(1, 2);
+            let key = t[1].clone().reshape([b, k, h, d]).swap_dims(1, 2);
+            scores(query, key, row(&t[2])).reshape([b * h * q, k])
+        });
+    }
+}
+
+/// Where the tangent has reached ±1, and where sums are infinite.
+#[test]
+fn far_out_a_score_is_a_sum_of_signs() {
+    for device in devices() {
+        let of = |numbers: [f32; 2]| Tensor::<4>::from_floats([[[numbers]]], &device);
+        let query = of([3e38, -40.0]).autodiff().require_grad();
+        let key = of([3e38, 10.0]).autodiff().require_grad();
+        let energy = Tensor::<1>::from_floats([0.5, 0.25], &device).autodiff().require_grad();
+        let score = scores(query.clone(), key.clone(), energy.clone());
+        let gradients = score.clone().backward();
+        assert_eq!(numbers(score.inner()), [0.25], "{device:?}");
+        for side in [query, key] {
+            assert_eq!(numbers(side.grad(&gradients).expect("a gradient")), [0.0, 0.0]);
+        }
+        assert_eq!(numbers(energy.grad(&gradients).expect("a gradient")), [1.0, -1.0]);
+    }
+}
+
+/// Padding is hidden after it was scored, and whatever it holds stays there.
+#[test]
+fn what_gets_no_gradient_adds_none() {
+    let [q, k, d] = [3, 4, 5];
+    for device in devices() {
+        let draw = |rows: usize| {
+            let number = |i| (i as f32 * 0.7).sin();
+            let numbers = (0..rows * d).map(number).collect::<Vec<f32>>();
+            Tensor::<4>::from_data(TensorData::new(numbers, [1, 1, rows, d]), &device)
+        };
+        let [query, energy] = [draw(q), draw(1)].map(|t| t.autodiff().require_grad());
+        let answer = |key: Tensor<4>| {
+            let key = key.autodiff().require_grad();
+            let energy_row = energy.clone().reshape([d]);
+            let seen = scores(query.clone(), key.clone(), energy_row).narrow(3, 0, k - 1);
+            let gradients = seen.clone().sum().backward();
+            let of = |leaf: &Tensor<4>| numbers(leaf.grad(&gradients).expect("a gradient"));
+            [numbers(seen.inner()), of(&query), of(&key), of(&energy)]
+        };
+        let key = draw(k);
+        let hidden = Tensor::full([1, 1, 1, d], f32::NAN, &device);
+        let spoilt = key.clone().slice_assign([0..1, 0..1, k - 1..k, 0..d], hidden);
+        let (expected, found) = (answer(key), answer(spoilt));
+        assert_eq!(found, expected, "{device:?}");
+        assert_eq!(found[2][(k - 1) * d..], [0.0; 5]);
+    }
+}
