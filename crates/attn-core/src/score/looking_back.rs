@@ -34,7 +34,8 @@ pub(super) fn assert_follows(
     );
 }
 
-/// `v · tanh(ws + uh + f)` of every pair, where `f` is a feature of a head's keys.
+/// `v · tanh(ws + uh + f)` of every pair, where `f` is a feature of a head's keys. The sum `uh + f`,
+/// `[batch, heads, keys, a]`, is in memory.
 ///
 /// # Shapes
 /// - `ws`: `[batch, heads, 1, a]`

@@ -10,15 +10,16 @@ use burn::tensor::{Tensor, assert_shape};
 
 /// `v · tanh(q + k)` of every query and key, both projected.
 ///
-/// The hidden layer of all pairs, `[batch, heads, queries, keys, d]`, is in no memory: the backward
-/// pass computes it again. A pair that gets a gradient of 0, as one that a mask hides, adds nothing
-/// to any gradient there, not even where it is not a number. [`twin::scores`] says what is computed,
-/// and runs where there is no kernel, with the hidden layer in memory.
+/// In the kernel the hidden layer of all pairs, `[batch, heads, queries, keys, d]`, is in no memory:
+/// the backward pass computes it again. A pair that gets a gradient of 0, as one that a mask hides,
+/// adds nothing to the kernel's gradients, not even where it is not a number. [`twin::scores`] says
+/// what is computed otherwise, and runs where there is no kernel: with the hidden layer in memory, and
+/// with gradients that are not numbers where a hidden pair is not.
 ///
 /// # Shapes
 /// - `query`: `[batch, heads, queries, d]`
 /// - `key`: `[batch, heads, keys, d]`
-/// - `energy`: `v`, `[d]`
+/// - `v`: `[d]`
 /// - result: `[batch, heads, queries, keys]`
 ///
 /// # Panics
@@ -31,23 +32,21 @@ use burn::tensor::{Tensor, assert_shape};
 /// let device = Device::default();
 /// let query = Tensor::<4>::from_floats([[[[1.0, 0.0]]]], &device);
 /// let key = Tensor::<4>::from_floats([[[[-1.0, 0.0], [0.0, 50.0]]]], &device);
-/// let energy = Tensor::<1>::from_floats([1.0, 2.0], &device);
-/// let scores = scores(query, key, energy).into_data();
+/// let v = Tensor::<1>::from_floats([1.0, 2.0], &device);
+/// let scores = scores(query, key, v).into_data();
 /// let expected = [0.0, 1_f32.tanh() + 2.0];
 /// assert!(scores.iter::<f32>().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-6));
 /// ```
-pub fn scores(query: Tensor<4>, key: Tensor<4>, energy: Tensor<1>) -> Tensor<4> {
-    let [batch, heads, _, d] = query.dims();
+pub fn scores(query: Tensor<4>, key: Tensor<4>, v: Tensor<1>) -> Tensor<4> {
+    let ([batch, heads, queries, d], keys) = (query.dims(), key.dims()[2]);
     assert_shape!(key, [batch, heads, _, d]);
-    assert_shape!(energy, [d]);
-    #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if has_kernels(&query)
-        && has_kernels(&key)
-        && has_kernels(&energy)
-        && query.shape().num_elements() > 0
-        && key.shape().num_elements() > 0
-    {
-        return ops::scores(query, key, energy);
+    assert_shape!(v, [d]);
+    if [batch, heads, queries, keys, d].contains(&0) {
+        return Tensor::zeros([batch, heads, queries, keys], (&query.device(), query.dtype()));
     }
-    twin::scores(query, key, energy)
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if has_kernels(&query) && has_kernels(&key) && has_kernels(&v) {
+        return ops::scores(query, key, v);
+    }
+    twin::scores(query, key, v)
 }

@@ -13,9 +13,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
 
-pub(super) fn scores(query: Tensor<4>, key: Tensor<4>, energy: Tensor<1>) -> Tensor<4> {
-    let (query, key, energy) = (query.into_dispatch(), key.into_dispatch(), energy.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as AdditiveOps>::additive_scores(query, key, energy))
+pub(super) fn scores(query: Tensor<4>, key: Tensor<4>, v: Tensor<1>) -> Tensor<4> {
+    let (query, key, v) = (query.into_dispatch(), key.into_dispatch(), v.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as AdditiveOps>::additive_scores(query, key, v))
 }
 
 /// Scores of additive attention.
@@ -29,7 +29,7 @@ pub trait AdditiveOps: Backend {
     fn additive_scores(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
-        energy: FloatTensor<Self>,
+        v: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 }
 
@@ -37,9 +37,9 @@ on_slices!(AdditiveOps {
     fn additive_scores(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
-        energy: FloatTensor<Self>,
+        v: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let inputs = [query, key, energy].map(in_order::<Self, f32>);
+        let inputs = [query, key, v].map(in_order::<Self, f32>);
         let scores = forward(isa(), pairs::<Self>(&inputs));
         let [batch, heads, queries, _] = inputs[0].shape().dims();
         let keys = inputs[1].shape().dims::<4>()[2];
@@ -51,8 +51,8 @@ on_slices!(AdditiveOps {
 fn pairs<B: Slices<f32>>(inputs: &[FloatTensor<B>; 3]) -> Pairs<'_> {
     let [_, _, queries, d] = inputs[0].shape().dims();
     let keys = inputs[1].shape().dims::<4>()[2];
-    let [query, key, energy] = inputs.each_ref().map(slice::<B, f32>);
-    Pairs { query, key, energy, queries, keys, d }
+    let [query, key, v] = inputs.each_ref().map(slice::<B, f32>);
+    Pairs { query, key, v, queries, keys, d }
 }
 
 /// The node of the scores.
@@ -85,12 +85,12 @@ impl<B: Slices<f32> + AdditiveOps, C: CheckpointStrategy> AdditiveOps for Autodi
     fn additive_scores(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
-        energy: FloatTensor<Self>,
+        v: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let inputs = [query, key, energy];
+        let inputs = [query, key, v];
         let run = |inputs: [FloatTensor<Self>; 3]| {
-            let [query, key, energy] = inputs.map(|tensor| tensor.into_primitive());
-            B::additive_scores(query, key, energy)
+            let [query, key, v] = inputs.map(|tensor| tensor.into_primitive());
+            B::additive_scores(query, key, v)
         };
         let nodes = inputs.each_ref().map(|tensor| tensor.node());
         match Scores.prepare::<C>(nodes).compute_bound().stateful() {

@@ -1,12 +1,12 @@
 //! Additive scores in plain tensor operations: what "correct" means, and what runs on every device.
 
 use burn::tensor::Tensor;
+use burn::tensor::module::linear;
 
 /// [`scores`](super::scores).
-pub fn scores(query: Tensor<4>, key: Tensor<4>, energy: Tensor<1>) -> Tensor<4> {
-    let ([b, h, q, d], k) = (query.dims(), key.dims()[2]);
+pub fn scores(query: Tensor<4>, key: Tensor<4>, v: Tensor<1>) -> Tensor<4> {
     let query = query.unsqueeze_dim::<5>(3); // [b, h, q, 1, d]
     let key = key.unsqueeze_dim::<5>(2); // [b, h, 1, k, d]
     let hidden = (query + key).tanh(); // [b, h, q, k, d]
-    hidden.reshape([b * h * q * k, d]).matmul(energy.unsqueeze_dim(1)).reshape([b, h, q, k])
+    linear(hidden, v.unsqueeze_dim(1), None).squeeze_dim(4) // [b, h, q, k]
 }

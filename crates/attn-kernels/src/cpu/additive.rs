@@ -3,16 +3,20 @@
 
 use super::fill::{Fresh, fill, load, overwrite, store};
 use super::linear::sum_of_rows;
+use super::pages;
 use super::schedule::{Shared, each};
 use super::simd::{Isa, Op, Real, Simd};
-use std::mem::MaybeUninit;
+use std::ops::Range;
 
-/// Queries of a task of the forward pass.
-const QUERIES: usize = 8;
+/// Scores of a task of the forward pass.
+const SCORES: usize = 256;
 
 /// Features of a task of the backward pass, where they have nothing to do with each other: whole
-/// vectors, and lines of the cache.
+/// vectors of any instruction set.
 const FEATURES: usize = 64;
+
+/// Numbers of the widest vector.
+const WIDEST: usize = 16;
 
 /// About how many operations a hyperbolic tangent is.
 const TANH: usize = 32;
@@ -25,7 +29,7 @@ pub(crate) struct Pairs<'a> {
     /// `[heads, keys, d]`
     pub(crate) key: &'a [f32],
     /// `[d]`
-    pub(crate) energy: &'a [f32],
+    pub(crate) v: &'a [f32],
     pub(crate) queries: usize,
     pub(crate) keys: usize,
     pub(crate) d: usize,
@@ -37,12 +41,12 @@ impl<'a> Pairs<'a> {
     /// # Panics
     /// If the slices are not of these sizes, or are empty.
     fn heads(&self) -> usize {
-        let &Self { query, key, energy, queries, keys, d } = self;
+        let &Self { query, key, v, queries, keys, d } = self;
         assert!(queries * keys * d > 0, "{queries} queries, {keys} keys, {d} features");
         let heads = query.len() / (queries * d);
         assert_eq!(query.len(), heads * queries * d, "queries");
         assert_eq!(key.len(), heads * keys * d, "keys");
-        assert_eq!(energy.len(), d, "energy");
+        assert_eq!(v.len(), d, "v");
         heads
     }
 
@@ -61,16 +65,16 @@ impl<'a> Pairs<'a> {
 pub(crate) fn forward(isa: Isa, pairs: Pairs) -> Vec<f32> {
     let Pairs { queries, keys, d, .. } = pairs;
     let count = pairs.heads() * queries * keys;
-    // SAFETY: a task writes the scores of all its queries.
+    // SAFETY: a task writes all of its scores.
     let [scores] = unsafe {
-        fill([count], [QUERIES * keys], TANH * count * d, |index, [to]| {
-            f32::run(isa, Forward { pairs, first: index * QUERIES, to });
+        fill([count], [SCORES], TANH * count * d, |index, [to]| {
+            f32::run(isa, Forward { pairs, first: index * SCORES, to });
         })
     };
     scores
 }
 
-/// Some queries, of whatever heads.
+/// Some scores, of whatever queries.
 struct Forward<'a> {
     pairs: Pairs<'a>,
     first: usize,
@@ -82,47 +86,50 @@ impl Op<f32> for Forward<'_> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        let Pairs { energy, queries, keys, d, .. } = self.pairs;
-        for (row, to) in self.to.chunks_exact_mut(keys).enumerate() {
-            let (head, i) = ((self.first + row) / queries, (self.first + row) % queries);
-            let query = self.pairs.query_row(head, i);
-            for (j, to) in to.iter_mut().enumerate() {
-                let key = self.pairs.key_row(head, j);
-                let mut sum = simd.splat(0.0);
-                for at in (0..d).step_by(S::LANES) {
-                    let hidden = simd.add(load(simd, query, at), load(simd, key, at));
-                    sum = simd.fma(load(simd, energy, at), simd.tanh(hidden), sum);
-                }
-                to.write(simd.sum(sum));
+        let Pairs { v, queries, keys, d, .. } = self.pairs;
+        for (index, to) in self.to.iter_mut().enumerate() {
+            let (row, j) = ((self.first + index) / keys, (self.first + index) % keys);
+            let (head, i) = (row / queries, row % queries);
+            let (query, key) = (self.pairs.query_row(head, i), self.pairs.key_row(head, j));
+            let mut sum = simd.splat(0.0);
+            for at in (0..d).step_by(S::LANES) {
+                let hidden = simd.add(load(simd, query, at), load(simd, key, at));
+                sum = simd.fma(load(simd, v, at), simd.tanh(hidden), sum);
             }
+            to.write(simd.sum(sum));
         }
     }
 }
 
-/// The gradients of queries, keys and energy, of that of the scores.
+/// The gradients of queries, keys and `v`, of that of the scores.
 pub(crate) fn backward(isa: Isa, pairs: Pairs, gradient: &[f32]) -> [Vec<f32>; 3] {
     let Pairs { query, key, queries, keys, d, .. } = pairs;
     let heads = pairs.heads();
     assert_eq!(gradient.len(), heads * queries * keys, "gradient");
-    let mut outputs = [query.len(), key.len(), heads * d].map(Vec::with_capacity);
+    let lengths = [query.len(), key.len(), heads * d];
+    let mut outputs = lengths.map(|length| {
+        let output = Vec::with_capacity(length);
+        pages::prefer_large(output.as_ptr(), length);
+        output
+    });
     let to = outputs.each_mut().map(|output| Shared(output.as_mut_ptr()));
     let panels = d.div_ceil(FEATURES);
     each(
         heads * panels,
         TANH * gradient.len() * d,
-        || vec![0.0; keys * FEATURES],
+        || vec![0.0; keys * WIDEST],
         |of_keys, task| {
             let (head, first) = (task / panels, task % panels * FEATURES);
             f32::run(isa, Panel { pairs, gradient, head, first, of_keys, to });
         },
     );
-    for (output, count) in outputs.iter_mut().zip([query.len(), key.len(), heads * d]) {
+    for (output, length) in outputs.iter_mut().zip(lengths) {
         // SAFETY: that many were asked for, and the panels of all heads are all features of all rows.
-        unsafe { output.set_len(count) };
+        unsafe { output.set_len(length) };
     }
-    let [of_query, of_key, of_energy] = outputs;
+    let [of_query, of_key, of_v] = outputs;
     // Of the heads, in their order.
-    [of_query, of_key, sum_of_rows(isa, &of_energy, d)]
+    [of_query, of_key, sum_of_rows(isa, &of_v, d)]
 }
 
 /// Some features of a head, and their gradients.
@@ -132,7 +139,7 @@ struct Panel<'a> {
     head: usize,
     /// Of [`FEATURES`], or those that are left.
     first: usize,
-    /// Sums of the keys' gradients, a row of [`FEATURES`] for each.
+    /// Sums of the keys' gradients, a vector for each.
     of_keys: &'a mut [f32],
     /// `[heads, queries, d]`, `[heads, keys, d]` and `[heads, d]`
     to: [Shared<f32>; 3],
@@ -143,23 +150,14 @@ impl Op<f32> for Panel<'_> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        let Self { pairs, gradient, head, first, of_keys, to: [to_query, to_key, to_energy] } =
-            self;
-        let Pairs { energy, queries, keys, d, .. } = pairs;
+        let Self { pairs, gradient, head, first, of_keys, to: [to_query, to_key, to_v] } = self;
+        let Pairs { v, queries, keys, d, .. } = pairs;
         let width = FEATURES.min(d - first);
         let one = simd.splat(1.0);
-        // Of a row of `d` numbers of this head, in an output.
-        let panel = |row: *mut f32| {
-            // SAFETY: these features of the row are this task's alone, and it has one slice at a time.
-            unsafe {
-                std::slice::from_raw_parts_mut(row.add(first).cast::<MaybeUninit<f32>>(), width)
-            }
-        };
-
-        of_keys.fill(0.0);
         for at in (0..width).step_by(S::LANES) {
-            let energy = load(simd, energy, first + at);
-            let mut of_energy = simd.splat(0.0);
+            let v = load(simd, v, first + at);
+            let mut of_v = simd.splat(0.0);
+            of_keys.fill(0.0);
             for i in 0..queries {
                 let row = head * queries + i;
                 let query = load(simd, pairs.query_row(head, i), first + at);
@@ -172,25 +170,40 @@ impl Op<f32> for Panel<'_> {
                     let gradient = simd.splat(gradient);
                     let key = load(simd, pairs.key_row(head, j), first + at);
                     let tanh = simd.tanh(simd.add(query, key));
-                    of_energy = simd.fma(gradient, tanh, of_energy);
+                    of_v = simd.fma(gradient, tanh, of_v);
                     let slope = simd.sub(one, simd.mul(tanh, tanh));
                     let of_hidden = simd.mul(gradient, slope);
                     of_query = simd.add(of_query, of_hidden);
-                    let sum = simd.add(load(simd, of_keys, j * FEATURES + at), of_hidden);
-                    overwrite(simd, of_keys, j * FEATURES + at, sum);
+                    let sum = simd.add(load(simd, of_keys, j * S::LANES), of_hidden);
+                    overwrite(simd, of_keys, j * S::LANES, sum);
                 }
-                // SAFETY: within the gradient of the queries.
-                let to = panel(unsafe { to_query.at(row * d) });
-                store(simd, to, at, simd.mul(of_query, energy));
+                // SAFETY: a row of the gradient of this head's queries, whose features are this task's.
+                let to = unsafe { features(to_query, row, d, first..first + width) };
+                store(simd, to, at, simd.mul(of_query, v));
             }
-            // SAFETY: within the sums of the heads.
-            store(simd, panel(unsafe { to_energy.at(head * d) }), at, of_energy);
+            // SAFETY: the head's row of its sums, likewise.
+            let to = unsafe { features(to_v, head, d, first..first + width) };
+            store(simd, to, at, of_v);
             for j in 0..keys {
-                // SAFETY: within the gradient of the keys.
-                let to = panel(unsafe { to_key.at((head * keys + j) * d) });
-                let of_key = load(simd, of_keys, j * FEATURES + at);
-                store(simd, to, at, simd.mul(of_key, energy));
+                // SAFETY: a row of the gradient of this head's keys, likewise.
+                let to = unsafe { features(to_key, head * keys + j, d, first..first + width) };
+                store(simd, to, at, simd.mul(load(simd, of_keys, j * S::LANES), v));
             }
         }
     }
+}
+
+/// Features of a row of `d` numbers.
+///
+/// # Safety
+/// There must be such a row, and nobody else may touch these features while the slice is in use.
+#[inline(always)]
+unsafe fn features<'a>(
+    rows: Shared<f32>,
+    row: usize,
+    d: usize,
+    which: Range<usize>,
+) -> &'a mut Fresh {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(rows.at(row * d + which.start).cast(), which.len()) }
 }

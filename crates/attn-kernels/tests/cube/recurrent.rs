@@ -22,7 +22,7 @@ fn cells_are_their_twins() {
     check("gru", &shapes(3), [CELL, 2.0], |t| gru_cell(t[0].clone(), t[1].clone(), t[2].clone()));
 }
 
-/// A tangent for each feature, in a sum; in a gradient its square.
+/// A term of a sum has a tangent, or in a gradient one less its square, which is off by twice as much.
 #[test]
 fn additive_scores_are_their_twins() {
     let [b, h, q, k, d] = [2, 3, 2, 5, 7];

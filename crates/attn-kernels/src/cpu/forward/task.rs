@@ -20,6 +20,7 @@ const NEAR_ROWS: usize = 128;
 pub(super) struct Scratch<T> {
     /// Of a block, packed; empty until any are.
     pub(super) keys: Vec<T>,
+    /// Likewise.
     pub(super) values: Vec<T>,
     pub(super) strip: Vec<T>,
     /// The rows of a tile that has fewer queries than rows.

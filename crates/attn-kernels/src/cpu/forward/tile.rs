@@ -57,7 +57,8 @@ impl<T: Real> Task<'_, '_, T> {
             if self.pass.shape.has_few_rows() {
                 let keys = self.pass.problem.key.rows(self.b, self.g).from(block.start);
                 for j in (hull.start..hull.end).step_by(4) {
-                    if self.pass.far_keys {
+                    // For the first head that reads them.
+                    if self.pass.far_keys && h == self.g * self.pass.shape.group {
                         prefetch_rows(simd, keys.beyond(j + AHEAD), 4, width);
                     }
                     for r in 0..real {

@@ -15,7 +15,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 
-/// In f32, beside what plain loops are off: of those that they have and kernels have not.
+/// Epsilons in f32 beyond the error of plain loops, for roundings that only the kernels have.
 const ROUNDINGS: f64 = 16.0;
 
 proptest! {
