@@ -55,7 +55,7 @@ pub enum Visible {
 pub enum Pass {
     /// The output, without gradients.
     Forward,
-    /// The output, its sum, and the gradients of all that is learned.
+    /// The output, and for ones as its gradient those of all that is learned.
     Train,
 }
 
