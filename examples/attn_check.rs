@@ -1,8 +1,8 @@
 //! Checks that attention keeps its law on a device, for whoever ports, tunes or doubts one.
 //!
 //! ```text
-//! cargo run --release --example attn_check
-//! cargo run --release --example attn_check --features vulkan -- --device vulkan
+//! cargo run --release --example attn_check --features conformance
+//! cargo run --release --example attn_check --features conformance,vulkan -- --device vulkan
 //! ```
 //!
 //! Prints a line for each rule, and under a broken one the smallest case found that breaks it. The

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// With `e = exp(-|x|)`, the smaller of them is `e / (1 + e)` and the other `1 / (1 + e)`: nothing
 /// overflows and nothing cancels. Not burn's own, which goes through f32 and through a logarithm on
 /// most backends.
-pub(crate) fn logistic<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
+pub fn logistic<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     let positive = x.clone().detach().greater_elem(0.0);
     // Not through `abs`, whose gradient at 0 is 0.
     let e = x.clone().mask_where(positive.clone(), x.neg()).exp();
@@ -18,6 +18,6 @@ pub(crate) fn logistic<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
 }
 
 /// `σ(x) = 1 / (1 + exp(-x))`
-pub(crate) fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     logistic(x).0
 }

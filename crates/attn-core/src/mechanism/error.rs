@@ -84,7 +84,10 @@ pub enum MechanismError {
 
 impl MechanismError {
     /// Refuses sizes of which a matrix is made that no memory could hold, before they are multiplied.
-    pub(crate) fn check_product(
+    ///
+    /// # Errors
+    /// [`Uncountable`](Self::Uncountable).
+    pub fn check_product(
         mechanism: &'static str,
         fields: &'static str,
         sizes: &[usize],
@@ -98,7 +101,10 @@ impl MechanismError {
     }
 
     /// Refuses the first of the named sizes that is zero.
-    pub(crate) fn check_sizes(
+    ///
+    /// # Errors
+    /// [`Zero`](Self::Zero).
+    pub fn check_sizes(
         mechanism: &'static str,
         sizes: &[(&'static str, usize)],
     ) -> Result<(), Self> {
@@ -109,7 +115,10 @@ impl MechanismError {
     }
 
     /// Refuses a probability that is not in `[0, 1)`.
-    pub(crate) fn check_probability(
+    ///
+    /// # Errors
+    /// [`Range`](Self::Range).
+    pub fn check_probability(
         mechanism: &'static str,
         field: &'static str,
         value: f64,

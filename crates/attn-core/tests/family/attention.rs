@@ -3,7 +3,6 @@
 
 use super::support::{Sample, assert_close, devices, values};
 use attn_core::alignment::{AlignmentConfig, Past};
-use attn_core::graph::{GatConfig, GatV2Config};
 use attn_core::mechanism::{AttentionConfig, MechanismConfig, MechanismError};
 use attn_core::score::ScoreConfig;
 use attn_core::tape::TapeCellConfig;
@@ -163,8 +162,6 @@ fn sizes_beyond_any_memory_are_refused() {
     let uncountable = |result: Result<(), MechanismError>| {
         assert!(matches!(result, Err(MechanismError::Uncountable { .. })), "{result:?}");
     };
-    uncountable(GatConfig::new(1, huge, 4).validate());
-    uncountable(GatV2Config::new(1, 4, huge).validate());
     uncountable(TapeCellConfig::new(3, huge).validate());
     uncountable(TapeCellConfig::new(3, 4).with_d_attention(huge).validate());
 }

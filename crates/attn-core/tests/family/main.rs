@@ -2,15 +2,12 @@
 //! against finite differences, and the law under every mask.
 //!
 //! On ndarray and flex; with the feature `wgpu`, forward passes also there:
-//! `cargo test -p attn-core --features wgpu --test family`.
+//! `cargo test -p attn-core -p attn-testing --features attn-core/wgpu,attn-testing/wgpu --test family`.
 
 mod attention;
-mod channels;
 mod coverage;
 mod delta;
 mod explain;
-mod glimpse;
-mod graph;
 mod hard;
 mod linear;
 mod linformer;

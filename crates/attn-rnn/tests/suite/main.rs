@@ -1,7 +1,7 @@
 //! The tests of the crate, but for those against PyTorch.
 //!
-//! On ndarray and flex; with the feature `wgpu`, but for those in f64, there too:
-//! `cargo test -p attn-rnn --features wgpu --test suite`.
+//! On ndarray and flex; with the features `wgpu` of both, but for those in f64, there too:
+//! `cargo test -p attn-rnn -p attn-testing --features attn-rnn/wgpu,attn-testing/wgpu --test suite`.
 
 mod classifier;
 mod config_file;
@@ -13,4 +13,5 @@ mod local_centre;
 mod models;
 mod recurrent;
 mod seq2seq;
-mod support;
+
+use attn_testing as support;

@@ -1,23 +1,21 @@
-//! Numbers, made of seeds and compared.
+//! Numbers of four dimensions, made of seeds.
 
+use crate::{numbers, rng};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 /// Numbers that f32 holds, row-major, with their dims.
 #[derive(Clone, Debug)]
 pub struct Sample {
+    /// Sizes of the four axes.
     pub dims: [usize; 4],
+    /// The numbers.
     pub data: Vec<f64>,
 }
 
 impl Sample {
     /// In `[-1, 1)`.
     pub fn random(dims: [usize; 4], seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let count = dims.iter().product();
-        let data = (0..count).map(|_| rng.random_range(-1.0_f32..1.0).into()).collect();
-        Self { dims, data }
+        Self { dims, data: numbers(&mut rng(seed), dims.iter().product()) }
     }
 
     /// Each number times `factor`, rounded to f32.
@@ -26,18 +24,22 @@ impl Sample {
         Self { data, ..self }
     }
 
+    /// What `f` makes of each row-major index.
     pub fn from_fn(dims: [usize; 4], f: impl FnMut(usize) -> f64) -> Self {
         Self { dims, data: (0..dims.iter().product()).map(f).collect() }
     }
 
+    /// As a tensor of this type.
     pub fn tensor(&self, device: &Device, dtype: DType) -> Tensor<4> {
         Tensor::from_data(TensorData::new(self.data.clone(), self.dims), (device, dtype))
     }
 
+    /// As a tensor of f32.
     pub fn f32(&self, device: &Device) -> Tensor<4> {
         self.tensor(device, DType::F32)
     }
 
+    /// As a tensor of f64.
     pub fn f64(&self, device: &Device) -> Tensor<4> {
         self.tensor(device, DType::F64)
     }
@@ -54,26 +56,5 @@ impl Sample {
         let data: Vec<f64> = self.data.chunks(width).flat_map(f).collect();
         let [b, h, n, _] = self.dims;
         Self { dims: [b, h, n, data.len() / (b * h * n)], data }
-    }
-}
-
-pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    let tensor = tensor.clone().detach();
-    match tensor.dtype() {
-        DType::F64 => tensor.into_data().try_into_vec::<f64>().unwrap(),
-        _ => tensor.try_into_vec_as::<f32>().unwrap().into_iter().map(f64::from).collect(),
-    }
-}
-
-/// Absolute for numbers below 1, relative above.
-#[track_caller]
-pub fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}: another number of elements");
-    for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (found - expected).abs();
-        assert!(
-            found == expected || error <= tolerance * expected.abs().max(1.0),
-            "{what}: element {n} is {found}, not {expected} ± {tolerance:e}"
-        );
     }
 }

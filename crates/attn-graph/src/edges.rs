@@ -1,7 +1,7 @@
 //! Who attends to whom.
 
 use super::{GraphError, Segments};
-use crate::graph::segment_softmax::indices;
+use crate::segment_softmax::indices;
 use burn::tensor::{Device, Int, Tensor};
 use std::collections::HashSet;
 

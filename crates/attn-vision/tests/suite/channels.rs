@@ -1,7 +1,7 @@
 //! Gates of channels and places.
 
-use super::support::{Sample, assert_close, check_module_gradients, devices, values, with_weights};
-use attn_core::spatial::{Cbam, CbamConfig, SqueezeExcite, SqueezeExciteConfig};
+use attn_testing::{Sample, assert_close, check_module_gradients, devices, values, with_weights};
+use attn_vision::{Cbam, CbamConfig, SqueezeExcite, SqueezeExciteConfig};
 use burn::tensor::{Device, Tensor};
 
 const BATCH: usize = 2;

@@ -1,9 +1,9 @@
 //! Graph attention.
 
 use super::heads::{assert_features, attend_edges, check_slope, finite_nodes};
-use super::{CombineHeads, Graph, GraphAttended};
-use crate::mechanism::MechanismError;
-use crate::{Dropout, DropoutConfig};
+use super::{CombineHeads, Graph, GraphAttentionOutput};
+use attn_core::mechanism::MechanismError;
+use attn_core::{Dropout, DropoutConfig};
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::leaky_relu;
@@ -149,7 +149,7 @@ impl Gat {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_with_weights(&self, features: Tensor<2>, graph: &Graph) -> GraphAttended {
+    pub fn forward_with_weights(&self, features: Tensor<2>, graph: &Graph) -> GraphAttentionOutput {
         assert_features("gat", &features, graph, self.project.weight.dims()[0]);
         let [_, heads, d_head] = self.score_target.dims();
         let (features, broken) = finite_nodes(features);
@@ -160,14 +160,14 @@ impl Gat {
             attend_edges(graph, halves, values, broken, &self.dropout, |scores| {
                 leaky_relu(scores.squeeze_dim(2), self.negative_slope) // [edges, heads]
             });
-        GraphAttended { features: self.combine.combine(heads), weights }
+        GraphAttentionOutput { features: self.combine.combine(heads), weights }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::EdgeList;
+    use crate::EdgeList;
 
     #[test]
     #[should_panic(expected = "gat: heads must be at least 1, got 0")]

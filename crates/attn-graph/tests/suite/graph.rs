@@ -1,13 +1,15 @@
 //! Attention along the edges of a graph.
 
-use super::support::{
+use attn_core::mechanism::MechanismError;
+use attn_core::random;
+use attn_graph::{
+    CombineHeads, EdgeList, GatConfig, GatV2Config, Graph, GraphAttentionOutput, Segments,
+    segment_softmax,
+};
+use attn_testing::{
     Sample, assert_close, check_gradients, check_module_gradients, devices, values, weights_of,
     with_weights,
 };
-use attn_core::graph::{
-    CombineHeads, EdgeList, GatConfig, GatV2Config, Graph, GraphAttended, Segments, segment_softmax,
-};
-use attn_core::random;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -25,22 +27,22 @@ fn edges() -> EdgeList {
 
 /// The two layers as one, for tests that hold for both.
 trait Layer: Module {
-    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttended;
+    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttentionOutput;
 }
 
-impl Layer for attn_core::graph::Gat {
-    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttended {
+impl Layer for attn_graph::Gat {
+    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttentionOutput {
         self.forward_with_weights(features, graph)
     }
 }
 
-impl Layer for attn_core::graph::GatV2 {
-    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttended {
+impl Layer for attn_graph::GatV2 {
+    fn run(&self, features: Tensor<2>, graph: &Graph) -> GraphAttentionOutput {
         self.forward_with_weights(features, graph)
     }
 }
 
-fn gatv2(device: &Device) -> attn_core::graph::GatV2 {
+fn gatv2(device: &Device) -> attn_graph::GatV2 {
     with_weights(GatV2Config::new(D_INPUT, D_HEAD, HEADS).init(device), 26)
 }
 
@@ -405,5 +407,13 @@ fn a_score_that_is_not_finite_breaks_its_segment_and_head_only() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn sizes_that_overflow_are_refused() {
+    let huge = 1_usize << 62;
+    for result in [GatConfig::new(1, huge, 4).validate(), GatV2Config::new(1, 4, huge).validate()] {
+        assert!(matches!(result, Err(MechanismError::Uncountable { .. })), "{result:?}");
     }
 }

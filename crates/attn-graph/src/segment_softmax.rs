@@ -1,7 +1,7 @@
 //! Softmax over the groups of a list.
 
 use super::GraphError;
-use crate::half::at_least_f32;
+use attn_core::half::at_least_f32;
 use burn::tensor::{Bool, Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 /// Which elements of a list belong together: each is of one of `count` segments, in any order.
@@ -174,7 +174,7 @@ pub(super) fn indices(ids: &[usize], device: &Device) -> Tensor<1, Int> {
 /// If the segments are of another number of elements.
 ///
 /// ```
-/// use attn_core::graph::{Segments, segment_softmax};
+/// use attn_graph::{Segments, segment_softmax};
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let device = Device::default();
@@ -182,7 +182,7 @@ pub(super) fn indices(ids: &[usize], device: &Device) -> Tensor<1, Int> {
 /// let scores = Tensor::<2>::from_data([[1.0], [-500.0], [1.0]], &device);
 /// let weights = segment_softmax(scores, &segments);
 /// assert_eq!(weights.try_into_vec_as::<f32>().unwrap(), [0.5, 1.0, 0.5]);
-/// # Ok::<(), attn_core::graph::GraphError>(())
+/// # Ok::<(), attn_graph::GraphError>(())
 /// ```
 pub fn segment_softmax(scores: Tensor<2>, segments: &Segments) -> Tensor<2> {
     segments.assert_len("scores", &scores);

@@ -1,8 +1,8 @@
 //! Gates of channels.
 
 use super::{assert_image, check_reduction};
-use crate::logistic::sigmoid;
-use crate::mechanism::MechanismError;
+use attn_core::logistic::sigmoid;
+use attn_core::mechanism::MechanismError;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -72,7 +72,7 @@ impl SqueezeExciteConfig {
 /// as a whole.
 ///
 /// ```
-/// use attn_core::spatial::SqueezeExciteConfig;
+/// use attn_vision::SqueezeExciteConfig;
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let device = Device::default();
@@ -91,7 +91,7 @@ pub struct SqueezeExcite {
 
 /// An image whose channels were gated, and the gates.
 #[derive(Clone, Debug)]
-pub struct Excited {
+pub struct SqueezeExciteOutput {
     /// `[batch, channels, height, width]`
     pub features: Tensor<4>,
     /// `[batch, channels]`, in `(0, 1)`.
@@ -114,7 +114,7 @@ impl SqueezeExcite {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_with_gates(&self, image: Tensor<4>) -> Excited {
+    pub fn forward_with_gates(&self, image: Tensor<4>) -> SqueezeExciteOutput {
         let [channels, _] = self.reduce.weight.dims();
         assert_image("squeeze-excite", &image, channels);
         let [batch, _, height, width] = image.dims();
@@ -122,7 +122,7 @@ impl SqueezeExcite {
         let hidden = relu(self.reduce.forward(means.squeeze_dim::<2>(2))); // [batch, narrow]
         let gates = sigmoid(self.restore.forward(hidden)); // [batch, channels]
         let features = image * gates.clone().reshape([batch, channels, 1, 1]);
-        Excited { features, gates }
+        SqueezeExciteOutput { features, gates }
     }
 }
 

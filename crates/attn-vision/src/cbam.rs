@@ -2,8 +2,8 @@
 
 use super::squeeze_excite::{PAPER_REDUCTION, paper_reduction};
 use super::{assert_image, check_reduction};
-use crate::logistic::sigmoid;
-use crate::mechanism::MechanismError;
+use attn_core::logistic::sigmoid;
+use attn_core::mechanism::MechanismError;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
@@ -95,7 +95,7 @@ impl CbamConfig {
 /// gradient. Time is that of reading the image a few times, and kernel² · pixels.
 ///
 /// ```
-/// use attn_core::spatial::CbamConfig;
+/// use attn_vision::CbamConfig;
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let device = Device::default();
@@ -117,7 +117,7 @@ pub struct Cbam {
 
 /// A gated image, and its gates.
 #[derive(Clone, Debug)]
-pub struct Refined {
+pub struct CbamOutput {
     /// `[batch, channels, height, width]`
     pub features: Tensor<4>,
     /// `M_c`, `[batch, channels]`, in `(0, 1)`.
@@ -142,7 +142,7 @@ impl Cbam {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_with_maps(&self, image: Tensor<4>) -> Refined {
+    pub fn forward_with_maps(&self, image: Tensor<4>) -> CbamOutput {
         let [channels, _] = self.reduce.weight.dims();
         assert_image("cbam", &image, channels);
         let [batch, _, height, width] = image.dims();
@@ -156,7 +156,7 @@ impl Cbam {
         let pooled = vec![image.clone().mean_dim(1), image.clone().max_dim(1)];
         let by_place = sigmoid(self.places.forward(Tensor::cat(pooled, 1))); // [batch, 1, h, w]
         let features = image * by_place.clone();
-        Refined { features, channels: by_channel, places: by_place.squeeze_dim(1) }
+        CbamOutput { features, channels: by_channel, places: by_place.squeeze_dim(1) }
     }
 
     fn mlp(&self, channels: Tensor<2>) -> Tensor<2> {

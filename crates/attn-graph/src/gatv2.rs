@@ -2,9 +2,9 @@
 
 use super::gat::{PAPER_NEGATIVE_SLOPE, paper_negative_slope};
 use super::heads::{assert_features, attend_edges, check_slope, finite_nodes};
-use super::{CombineHeads, Graph, GraphAttended};
-use crate::mechanism::MechanismError;
-use crate::{Dropout, DropoutConfig};
+use super::{CombineHeads, Graph, GraphAttentionOutput};
+use attn_core::mechanism::MechanismError;
+use attn_core::{Dropout, DropoutConfig};
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::leaky_relu;
@@ -139,7 +139,7 @@ impl GatV2 {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_with_weights(&self, features: Tensor<2>, graph: &Graph) -> GraphAttended {
+    pub fn forward_with_weights(&self, features: Tensor<2>, graph: &Graph) -> GraphAttentionOutput {
         assert_features("gatv2", &features, graph, self.source.weight.dims()[0]);
         let [_, heads, d_head] = self.score.dims();
         let (features, broken) = finite_nodes(features);
@@ -151,14 +151,14 @@ impl GatV2 {
                 let hidden = leaky_relu(pairs, self.negative_slope); // [edges, heads, d_head]
                 (hidden * self.score.val()).sum_dim(2).squeeze_dim(2) // [edges, heads]
             });
-        GraphAttended { features: self.combine.combine(heads), weights }
+        GraphAttentionOutput { features: self.combine.combine(heads), weights }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::EdgeList;
+    use crate::EdgeList;
 
     #[test]
     #[should_panic(expected = "gatv2: d_head must be at least 1, got 0")]

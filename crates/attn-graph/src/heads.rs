@@ -1,8 +1,8 @@
 //! What the layers of graph attention share: values averaged along edges, and heads put together.
 
 use super::{Graph, segment_softmax};
-use crate::Dropout;
-use crate::mechanism::MechanismError;
+use attn_core::Dropout;
+use attn_core::mechanism::MechanismError;
 use burn::tensor::{Bool, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl CombineHeads {
 
 /// What nodes gathered from their neighbours, and how much from each.
 #[derive(Clone, Debug)]
-pub struct GraphAttended {
+pub struct GraphAttentionOutput {
     /// `[nodes, heads · d_head]`, or `[nodes, d_head]` where heads are averaged.
     pub features: Tensor<2>,
     /// `[edges, heads]`, in the order of the edge list, before dropout: those into one node sum to 1.

@@ -1,6 +1,6 @@
 //! A window of an image, of a place and a size that a network chooses.
 
-use crate::mechanism::MechanismError;
+use attn_core::mechanism::MechanismError;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
@@ -50,7 +50,7 @@ impl GlimpseConfig {
 }
 
 /// The attention of DRAW, Gregor et al. (2015), section 3.2: a grid of N × N Gaussian filters, of
-/// one centre, stride and variance, chosen by a linear map of a decoder's state (equations 19–26).
+/// one center, stride and variance, chosen by a linear map of a decoder's state (equations 19–26).
 ///
 /// ```text
 /// (g̃_X, g̃_Y, log σ², log δ̃, log γ) = W h                                     (21)
@@ -71,7 +71,7 @@ impl GlimpseConfig {
 /// DRAW reads with one of these and writes with another. Time is `N` · pixels · channels.
 ///
 /// ```
-/// use attn_core::spatial::GlimpseConfig;
+/// use attn_vision::GlimpseConfig;
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let device = Device::default();
@@ -119,7 +119,7 @@ pub struct Window {
     /// `F_Y`, `[batch, N, height]`
     pub filters_y: Tensor<3>,
     /// `[batch, 2]`: `(g_X, g_Y)`, in pixels, of which the first is 1.
-    pub centre: Tensor<2>,
+    pub center: Tensor<2>,
     /// `[batch, 1]`: `δ`, in pixels.
     pub stride: Tensor<2>,
     /// `[batch, 1]`: `σ²`, in square pixels.
@@ -153,13 +153,13 @@ impl Window {
         };
         let stride = log(3).exp() * widest;
         let log_variance = log(2);
-        let filters = |centre: &Tensor<2>, pixels| {
-            filters(centre.clone(), stride.clone(), log_variance.clone(), size, pixels)
+        let filters = |center: &Tensor<2>, pixels| {
+            filters(center.clone(), stride.clone(), log_variance.clone(), size, pixels)
         };
         Self {
             filters_x: filters(&x, width),
             filters_y: filters(&y, height),
-            centre: Tensor::cat(vec![x, y], 1),
+            center: Tensor::cat(vec![x, y], 1),
             stride: stride.clone(),
             variance: log_variance.exp(),
             log_intensity: log(4),
@@ -221,19 +221,19 @@ impl Window {
 
 /// `exp(−(a − μ[i])² / 2σ²) / Z[i]` for all `i` and `a`: `[batch, 1]` each → `[batch, size, pixels]`
 fn filters(
-    centre: Tensor<2>,
+    center: Tensor<2>,
     stride: Tensor<2>,
     log_variance: Tensor<2>,
     size: usize,
     pixels: usize,
 ) -> Tensor<3> {
-    let (device, dtype) = (centre.device().without_autodiff(), centre.dtype());
+    let (device, dtype) = (center.device().without_autodiff(), center.dtype());
     let count = |n: usize| {
         let count = Tensor::<1, Int>::arange(0..n as i64, &device).float();
         count.cast(burn::tensor::FloatDType::from(dtype)) // [n]
     };
     let steps = count(size) - (size as f64 - 1.0) / 2.0; // i − N/2 − 1/2
-    let middles = centre + stride * steps.unsqueeze(); // [batch, size]
+    let middles = center + stride * steps.unsqueeze(); // [batch, size]
     let places = (count(pixels) + 1.0).reshape([1, 1, pixels]);
     let distances = places - middles.unsqueeze_dim(2); // [batch, size, pixels]
     // Scaled before it is squared: what overflows then has no gradient, and is not multiplied again.

@@ -1,9 +1,9 @@
 //! The filters of DRAW.
 
-use super::support::{
+use attn_testing::{
     Sample, assert_close, check_gradients, check_module_gradients, devices, values, with_weights,
 };
-use attn_core::spatial::{GlimpseConfig, Window};
+use attn_vision::{GlimpseConfig, Window};
 use burn::tensor::{Device, Tensor};
 
 const BATCH: usize = 2;
@@ -34,9 +34,9 @@ fn flat(sample: &Tensor<4>) -> Tensor<2> {
 }
 
 /// `F[i][a]`, of the paper's equations.
-fn filters(centre: f64, variance: f64, stride: f64, size: usize, pixels: usize) -> Vec<Vec<f64>> {
+fn filters(center: f64, variance: f64, stride: f64, size: usize, pixels: usize) -> Vec<Vec<f64>> {
     let filter = |i: usize| {
-        let middle = centre + (i as f64 - size as f64 / 2.0 - 0.5) * stride;
+        let middle = center + (i as f64 - size as f64 / 2.0 - 0.5) * stride;
         let height = |a: usize| (-(a as f64 - middle).powi(2) / (2.0 * variance)).exp();
         let sum: f64 = (1..=pixels).map(height).sum();
         (1..=pixels).map(|a| height(a) / sum).collect()
@@ -108,7 +108,7 @@ fn it_writes_as_its_equation() {
 
 #[test]
 fn gradients_are_those_of_differences() {
-    // Smooth everywhere; strides and centres enter the exponents with factors of up to 10, so third
+    // Smooth everywhere; strides and centers enter the exponents with factors of up to 10, so third
     // derivatives of up to 1e3 and differences good to 1e-10 · 1e3.
     check_gradients("read", &[chosen(), image()], 1e-6, |inputs| {
         Window::new(flat(&inputs[0]), SIZE, [HEIGHT, WIDTH]).read(inputs[1].clone())
@@ -135,7 +135,7 @@ fn the_widest_and_sharpest_window_shows_the_image() {
     for device in devices() {
         let chosen = Tensor::<1>::from_data(widest, &device).unsqueeze();
         let window = Window::new(chosen, width, [width, width]);
-        assert_eq!(values(&window.centre), [3.5, 3.5]);
+        assert_eq!(values(&window.center), [3.5, 3.5]);
         assert_eq!(values(&window.stride), [1.0]);
         // A neighbour's share is exp(−e⁴/2) = 1e-12.
         let twice = window.read(image.f32(&device) * 0.5);

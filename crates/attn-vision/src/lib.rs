@@ -1,23 +1,14 @@
-//! Attention in images: where to look, and which channels count.
-//!
-//! | type | equation | time | paper |
-//! |---|---|---|---|
-//! | [`Glimpse`] | `γ F_Y x F_Xᵀ`, and back `F_Yᵀ w F_X / γ` | `N · pixels` | Gregor et al. 2015, equations 19–29 |
-//! | [`SqueezeExcite`] | `σ(W₂ ReLU(W₁ mean(x))) · x` | pixels · channels | Hu et al. 2018, equations 2–4 |
-//! | [`Cbam`] | `M_s(x') · x'`, `x' = M_c(x) · x` | pixels · (channels + kernel²) | Woo et al. 2018, equations 1–3 |
-//!
-//! Images are `[batch, channels, height, width]`. Nothing here is a distribution over keys: a glimpse
-//! is a window of a place and a size, the others are gates, each in `(0, 1)`.
+#![doc = include_str!("../README.md")]
 
 mod cbam;
 mod glimpse;
 mod squeeze_excite;
 
-pub use cbam::{Cbam, CbamConfig, Refined};
+pub use cbam::{Cbam, CbamConfig, CbamOutput};
 pub use glimpse::{Glimpse, GlimpseConfig, Window};
-pub use squeeze_excite::{Excited, SqueezeExcite, SqueezeExciteConfig};
+pub use squeeze_excite::{SqueezeExcite, SqueezeExciteConfig, SqueezeExciteOutput};
 
-use crate::mechanism::MechanismError;
+use attn_core::mechanism::MechanismError;
 use burn::tensor::Tensor;
 
 /// Width of a bottleneck. Where the reduction does not divide the channels there is no telling what

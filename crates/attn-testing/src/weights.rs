@@ -1,10 +1,10 @@
 //! The weights of a module, read and changed.
 
-use super::values;
+use crate::{floats, rng, values};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Gradients, Tensor, TensorData};
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 /// The module with its weights in f64.
 pub fn in_f64<M: Module>(module: M) -> M {
@@ -32,7 +32,7 @@ pub fn with_weights<M: Module>(module: M, seed: u64) -> M {
             })
         }
     }
-    module.map(&mut Fill(StdRng::seed_from_u64(seed)))
+    module.map(&mut Fill(rng(seed)))
 }
 
 /// The weights of a module, or their gradients, row-major in the order of its fields.
@@ -59,7 +59,7 @@ pub fn weights_of(module: &impl Module, gradients: Option<&Gradients>) -> Vec<f6
     read.found
 }
 
-/// The module with number `index` of its weights moved.
+/// The module with number `index` of its weights moved by `by`.
 pub fn nudged<M: Module>(module: &M, index: usize, by: f64) -> M {
     struct Nudge {
         index: usize,
@@ -82,4 +82,21 @@ pub fn nudged<M: Module>(module: &M, index: usize, by: f64) -> M {
         }
     }
     module.clone().map(&mut Nudge { index, seen: 0, by })
+}
+
+/// The module with every parameter drawn anew on the host: weights such that they keep the variance
+/// of what they are fed, scales and biases of order one, so that a missing or swapped one shows.
+pub fn seeded<M: Module>(module: M, seed: u64) -> M {
+    struct Draw(StdRng);
+    impl ModuleMapper for Draw {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let dims = param.dims();
+            let bound = if D == 1 { 1.0 } else { (3.0 / dims[0] as f64).sqrt() };
+            param.map(|old| {
+                let drawn = floats(&mut self.0, dims, &old.device()) * bound;
+                drawn.set_require_grad(old.is_require_grad())
+            })
+        }
+    }
+    module.map(&mut Draw(rng(seed)))
 }
