@@ -237,8 +237,8 @@ impl MultiHeadAttention {
         cache: Option<&mut KvCache>,
     ) -> Tensor<3> {
         let scope = scope.into();
-        let (query, seen, options) = self.reflect(x, scope.rotation, cache);
-        self.merge(attend(query, seen.key, seen.value, scope.mask, &options))
+        let (query, seen) = self.reflect(x, scope.rotation, cache);
+        self.attend(query, seen, scope.mask)
     }
 
     /// [`forward`](Self::forward), with the weights.
@@ -252,9 +252,8 @@ impl MultiHeadAttention {
         cache: Option<&mut KvCache>,
     ) -> AttentionOutput {
         let scope = scope.into();
-        let (query, seen, options) = self.reflect(x, scope.rotation, cache);
-        let attended = attend_with_weights(query, seen.key, seen.value, scope.mask, &options);
-        AttentionOutput { output: self.merge(attended.context), weights: attended.weights }
+        let (query, seen) = self.reflect(x, scope.rotation, cache);
+        self.attend_with_weights(query, seen, scope.mask)
     }
 
     /// The keys and values of a memory.
@@ -285,12 +284,7 @@ impl MultiHeadAttention {
         scope: impl Into<Scope<'a>>,
     ) -> Tensor<3> {
         let scope = scope.into();
-        let (query, options) = self.ask(x, scope.rotation);
-        let KeyValue { key, value } = memory;
-        self.merge(match &self.mechanism {
-            None => attend(query, key, value, scope.mask, &options),
-            Some(mechanism) => mechanism.forward(query, key, value, scope.mask),
-        })
+        self.attend(self.ask(x, scope.rotation), memory, scope.mask)
     }
 
     /// [`read`](Self::read), with the weights.
@@ -304,49 +298,65 @@ impl MultiHeadAttention {
         scope: impl Into<Scope<'a>>,
     ) -> AttentionOutput {
         let scope = scope.into();
-        let (query, options) = self.ask(x, scope.rotation);
-        let KeyValue { key, value } = memory;
+        self.attend_with_weights(self.ask(x, scope.rotation), memory, scope.mask)
+    }
+
+    /// What the heads make of queries `[b, h, q, d]`, whoever made these and the keys: `[b, q, m]`.
+    fn attend(&self, query: Tensor<4>, seen: KeyValue, mask: &Mask) -> Tensor<3> {
+        let KeyValue { key, value } = seen;
+        self.merge(match &self.mechanism {
+            None => attend(query.clone(), key, value, mask, &self.options(&query.device())),
+            Some(mechanism) => mechanism.forward(query, key, value, mask),
+        })
+    }
+
+    /// [`attend`](Self::attend), with the weights.
+    fn attend_with_weights(
+        &self,
+        query: Tensor<4>,
+        seen: KeyValue,
+        mask: &Mask,
+    ) -> AttentionOutput {
+        let KeyValue { key, value } = seen;
         let (context, weights) = match &self.mechanism {
             None => {
-                let attended = attend_with_weights(query, key, value, scope.mask, &options);
+                let options = self.options(&query.device());
+                let attended = attend_with_weights(query, key, value, mask, &options);
                 (attended.context, attended.weights)
             }
             Some(mechanism) => {
-                let weights = mechanism.weights(query.clone(), key.clone(), scope.mask);
-                (mechanism.forward(query, key, value, scope.mask), weights)
+                let weights = mechanism.weights(query.clone(), key.clone(), mask);
+                (mechanism.forward(query, key, value, mask), weights)
             }
         };
         AttentionOutput { output: self.merge(context), weights }
     }
 
-    /// Queries, keys and values of self-attention, with those of the steps before, and how the
-    /// queries want to attend.
+    /// Queries, keys and values of self-attention, with those of the steps before.
     fn reflect(
         &self,
         x: Tensor<3>,
         rotation: Option<&Rotation>,
         cache: Option<&mut KvCache>,
-    ) -> (Tensor<4>, KeyValue, AttendOptions) {
+    ) -> (Tensor<4>, KeyValue) {
         let [d_model, _] = self.query.weight.shape().dims();
         let [d_memory, _] = self.key.weight.shape().dims();
         assert_shape!(x, [_, _, d_memory]);
         assert_shape!(x, [_, _, d_model]);
-        let options = self.options(&x.device());
         let [query, key, value] = apply_all([&self.query, &self.key, &self.value], x);
         let own = self.key_value(key, value, rotation);
         let seen = match cache {
             None => own,
             Some(cache) => cache.append(own),
         };
-        (self.heads_of(query, rotation), seen, options)
+        (self.heads_of(query, rotation), seen)
     }
 
-    /// The queries `[b, h, q, d]` of `x`, and how they want to attend.
-    fn ask(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> (Tensor<4>, AttendOptions) {
+    /// The queries `[b, h, q, d]` of `x`.
+    fn ask(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
         let [d_model, _] = self.query.weight.shape().dims();
         assert_shape!(x, [_, _, d_model]);
-        let options = self.options(&x.device());
-        (self.heads_of(apply(&self.query, x), rotation), options)
+        self.heads_of(apply(&self.query, x), rotation)
     }
 
     fn options(&self, device: &Device) -> AttendOptions {
