@@ -9,8 +9,8 @@
 //! exit code is 0 if all rules hold, 1 if one is broken, and 2 if the device cannot be had.
 
 use attn_core::conformance::{Library, Options, RULES, Report};
-use attn_examples::device::DeviceName;
-use attn_examples::exit::{self, BAD_INPUT, WENT_WRONG};
+use attn_pipelines::device::DeviceName;
+use attn_pipelines::exit::{self, BAD_INPUT, WENT_WRONG};
 use clap::Parser;
 use std::process::ExitCode;
 use std::time::Instant;

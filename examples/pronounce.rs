@@ -5,10 +5,10 @@
 //! cargo run --release --example pronounce -- --data cmudict.dict
 //! ```
 //!
-//! The program itself is `attn_examples::pronounce`.
+//! The program itself is `attn_pipelines::pronounce`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    attn_examples::pronounce::main()
+    attn_pipelines::pronounce::main()
 }

@@ -6,10 +6,10 @@
 //! cargo run --release --example sentiment -- --data amazon_cells_labelled.txt yelp_labelled.txt
 //! ```
 //!
-//! The program itself is `attn_examples::sentiment`.
+//! The program itself is `attn_pipelines::sentiment`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    attn_examples::sentiment::main()
+    attn_pipelines::sentiment::main()
 }

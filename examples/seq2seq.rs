@@ -5,10 +5,10 @@
 //! cargo run --release --example seq2seq -- --help
 //! ```
 //!
-//! The program itself is `attn_examples::seq2seq`.
+//! The program itself is `attn_pipelines::seq2seq`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    attn_examples::seq2seq::main()
+    attn_pipelines::seq2seq::main()
 }

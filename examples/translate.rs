@@ -5,10 +5,10 @@
 //! cargo run --release --example translate -- --help
 //! ```
 //!
-//! The program itself is `attn_examples::translate`.
+//! The program itself is `attn_pipelines::translate`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    attn_examples::translate::main()
+    attn_pipelines::translate::main()
 }

@@ -7,8 +7,8 @@ use std::fs;
 use std::ops::Deref;
 use std::sync::Mutex;
 
-use attn_examples::exit::Ending;
-use attn_examples::pronounce::{Args, Error, run};
+use attn_pipelines::exit::Ending;
+use attn_pipelines::pronounce::{Args, Error, run};
 use attn_train::StopSignal;
 use clap::Parser;
 use support::Folder;

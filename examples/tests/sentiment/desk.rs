@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use attn_examples::sentiment::{Args, Error, Settings, run};
+use attn_pipelines::sentiment::{Args, Error, Settings, run};
 use attn_train::StopSignal;
 use clap::Parser;
 

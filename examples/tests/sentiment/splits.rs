@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use attn_examples::sentiment::{Parts, Review, read, sentences};
+use attn_pipelines::sentiment::{Parts, Review, read, sentences};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -1,7 +1,7 @@
 //! The program `sentiment` from beginning to end.
 
-use attn_examples::exit::Ending;
-use attn_examples::sentiment::Settings;
+use attn_pipelines::exit::Ending;
+use attn_pipelines::sentiment::Settings;
 use attn_train::StopSignal;
 
 use crate::desk::Desk;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use attn_examples::console::Console;
-use attn_examples::exit::{Ending, Failure, chain};
+use attn_pipelines::console::Console;
+use attn_pipelines::exit::{Ending, Failure, chain};
 
 /// A folder of files, to be named in a command.
 pub struct Folder(tempfile::TempDir);

@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use attn_examples::seq2seq;
-use attn_examples::translate::{Architecture, Args, Cli, Error, Input, Program, run};
+use attn_pipelines::seq2seq;
+use attn_pipelines::translate::{Architecture, Args, Cli, Error, Input, Program, run};
 use attn_train::batch::PairBatch;
 use attn_train::{Objective, SequenceLoss, StopSignal};
 use clap::Parser;

@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use attn_examples::exit::Ending;
-use attn_examples::seq2seq::AttentionName;
+use attn_pipelines::exit::Ending;
+use attn_pipelines::seq2seq::AttentionName;
 use attn_train::StopSignal;
 use clap::ValueEnum;
 use serde_json::Value;

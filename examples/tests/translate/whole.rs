@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use attn_examples::exit::{Ending, Failure};
-use attn_examples::translate::Error;
+use attn_pipelines::exit::{Ending, Failure};
+use attn_pipelines::translate::Error;
 use attn_train::{StopSignal, TrainError};
 use serde_json::Value;
 
