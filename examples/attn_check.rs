@@ -9,8 +9,8 @@
 //! exit code is 0 if all rules hold, 1 if one is broken, and 2 if the device cannot be had.
 
 use attn_core::conformance::{Library, Options, RULES, Report};
-use attn_pipelines::device::DeviceName;
-use attn_pipelines::exit::{self, BAD_INPUT, WENT_WRONG};
+use attn_pipelines::cli::{self, Console, Ending, OnSignal, WENT_WRONG, numbers::count};
+use attn_pipelines::{DeviceName, Error};
 use clap::Parser;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -26,13 +26,13 @@ struct Args {
     #[arg(long, default_value_t = Options::default().cases)]
     cases: u32,
     /// Different shapes among the cases. A device that compiles kernels takes seconds for each.
-    #[arg(long, default_value_t = Options::default().shapes)]
+    #[arg(long, default_value_t = Options::default().shapes, value_parser = shapes)]
     shapes: usize,
     /// Largest size of an axis other than the heads; at least 7.
-    #[arg(long, default_value_t = Options::default().max_size)]
+    #[arg(long, default_value_t = Options::default().max_size, value_parser = sizes)]
     max_size: usize,
     /// Largest number of queries and keys; beyond the largest size, where kernels cut.
-    #[arg(long, default_value_t = Options::default().max_steps)]
+    #[arg(long, default_value_t = Options::default().max_steps, value_parser = steps)]
     max_steps: usize,
     /// Seed of shapes, masks and numbers; another one asks other questions.
     #[arg(long, default_value_t = Options::default().seed)]
@@ -45,25 +45,43 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let device = match args.device.open() {
-        Ok(device) => device,
-        Err(error) => {
-            exit::report(&error);
-            return ExitCode::from(BAD_INPUT);
-        }
-    };
-    let Args { cases, shapes, max_size, max_steps, seed, .. } = args;
+    let mut all_hold = true;
+    let ended = cli::main(true, OnSignal::End, |console| {
+        all_hold = check(&args, console)?;
+        Ok(Ending::Done)
+    });
+    if all_hold { ended } else { ExitCode::from(WENT_WRONG) }
+}
+
+/// Prints a line for each rule; whether all of them hold.
+fn check(args: &Args, console: &mut Console) -> Result<bool, Error> {
+    let device = args.device.open()?;
+    let Args { cases, shapes, max_size, max_steps, seed, .. } = *args;
     let epsilon = args.epsilon.unwrap_or(Options::default().epsilon);
     let options = Options { cases, seed, shapes, max_size, max_steps, epsilon };
 
-    println!("attention on {device:?}, seed {seed}");
+    console.print(&format!("attention on {device:?}, seed {seed}\n"))?;
     let start = Instant::now();
     let mut report = Report { rules: Vec::new() };
     for rule in &RULES {
         let verdict = rule.run(&Library, &device, &options);
-        println!("{verdict}"); // as it comes: a rule may take a minute where kernels are compiled
+        // As it comes: a rule may take a minute where kernels are compiled.
+        console.print(&format!("{verdict}\n"))?;
         report.rules.push(verdict);
     }
-    println!("{}, in {:.1} s", report.summary(), start.elapsed().as_secs_f64());
-    if report.is_success() { ExitCode::SUCCESS } else { ExitCode::from(WENT_WRONG) }
+    let seconds = start.elapsed().as_secs_f64();
+    console.print(&format!("{}, in {seconds:.1} s\n", report.summary()))?;
+    Ok(report.is_success())
+}
+
+fn sizes(text: &str) -> Result<usize, String> {
+    count(text, 7..=256, "the oracle has loops over batch, heads, queries, keys and features")
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    count(text, 1..=4096, "the oracle keeps queries × keys numbers of 8 bytes for each head")
+}
+
+fn shapes(text: &str) -> Result<usize, String> {
+    count(text, 1..=10_000, "more would not end")
 }

@@ -4,11 +4,114 @@
 //! cargo run --release --example translate
 //! cargo run --release --example translate -- --help
 //! ```
-//!
-//! The program itself is `attn_pipelines::translate`.
 
 use std::process::ExitCode;
 
+use attn_pipelines::cli::{self, Console, Ending, OnSignal, PairArgs};
+use attn_pipelines::translation::{Corpus, Settings, Training, UNKNOWN_VOCAB, report};
+use attn_pipelines::{Error, Translator};
+use attn_train::StopReason;
+use attn_transformer::{BlockConfig, EncoderDecoderConfig, NormKind};
+use clap::Parser;
+
+/// Trains an encoder–decoder Transformer to translate, and translates with it.
+///
+/// Without arguments it trains on a task that is built in: dates as people write them in seven
+/// languages, to ISO 8601.
+#[derive(Debug, Parser)]
+#[command(name = "translate", after_help = EXAMPLES)]
+pub struct Cli {
+    /// All of it.
+    #[command(flatten)]
+    pub args: PairArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  translate
+  translate --train train.tsv --valid valid.tsv --out runs/en-fr
+  translate --resume --out runs/en-fr
+  translate --model runs/en-fr \"I am cold.\"
+  translate --model runs/en-fr --picture cold.svg \"I am cold.\"
+  translate --model runs/en-fr < sentences.txt
+  translate --model runs/en-fr --test test.tsv --hypotheses test.hyp
+
+Exit status: 0 done, 1 training went wrong, 2 something given was wrong, 130 stopped by Ctrl-C.";
+
 fn main() -> ExitCode {
-    attn_pipelines::translate::main()
+    let Cli { args } = Cli::parse();
+    // A training is saved when a signal ends the program; of a translation nothing is left to save.
+    let on_signal = if args.translating.model.is_some() { OnSignal::End } else { OnSignal::Save };
+    cli::main(args.quiet, on_signal, |console| run(&args, console))
+}
+
+/// Translates with a model, or trains one.
+pub fn run(args: &PairArgs, console: &mut Console) -> Result<Ending, Error> {
+    let device = args.device.open()?;
+    if let Some(run) = &args.translating.model {
+        args.check_outputs(run)?; // before the work
+        let translator = Translator::load_as::<EncoderDecoderConfig>(run, &device)?;
+        return args.answer(translator, console).map(|()| Ending::Done);
+    }
+
+    // From data and a model to a run: in a new folder, or gone on with.
+    let settings = if args.built_in() { dates() } else { text() };
+    let mut training: Training<EncoderDecoderConfig> = args.training(settings, "runs/dates")?;
+    console.say(&training.summary(&device));
+
+    // Training, with checkpoints in the folder.
+    let minutes = args.training.max_minutes;
+    let outcome = training.fit(&device, console.stop.clone(), console.progress, minutes)?;
+    let folder = training.run.path();
+    console.say(&cli::outcome(&outcome, "translate", folder));
+    if outcome.reason == StopReason::Interrupted {
+        return Ok(Ending::Interrupted);
+    }
+
+    // The result: how well the best model does, and a translator for everybody's sentences.
+    let translator = Translator::load(folder, &device)?;
+    match &training.corpus {
+        Corpus::Dates { seed, .. } => {
+            console.print(&report::dates(&translator, &training.run, *seed)?)?;
+        }
+        files => {
+            let (valid, beam) = (&training.texts.valid, args.translating.beam(&translator));
+            console.say(&format!("translating {} validation sentences", valid.len()));
+            let outputs = translator.translate_pairs(valid, &files.files()[1], &beam)?;
+            let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
+            console.print(&report::scores(&texts, valid))?;
+        }
+    }
+    console.say(&format!(
+        "translate with: cargo run --release --example translate -- --model {} \"...\"",
+        folder.display()
+    ));
+    Ok(Ending::Done)
+}
+
+/// For the built-in task: two minutes on two cores.
+fn dates() -> Settings<EncoderDecoderConfig> {
+    // Without biases and means: at this width a step is mostly small operations.
+    let block = BlockConfig {
+        d_ff: Some(128),
+        dropout: 0.0,
+        norm: NormKind::Rms,
+        bias: false,
+        ..BlockConfig::new(64, 4)
+    };
+    let model = EncoderDecoderConfig {
+        encoder_layers: 2,
+        decoder_layers: 1,
+        ..EncoderDecoderConfig::new(UNKNOWN_VOCAB, UNKNOWN_VOCAB, block)
+    };
+    Settings::for_dates(model, [3200, 200, 800])
+}
+
+/// For somebody's text of some ten thousand to a million pairs.
+fn text() -> Settings<EncoderDecoderConfig> {
+    Settings::for_text(EncoderDecoderConfig {
+        encoder_layers: 3,
+        decoder_layers: 3,
+        ..EncoderDecoderConfig::new(UNKNOWN_VOCAB, UNKNOWN_VOCAB, BlockConfig::new(256, 4))
+    })
 }

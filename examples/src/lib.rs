@@ -2,4 +2,5 @@
 
 pub mod mechanisms;
 
-pub(crate) use attn_pipelines::{device, exit};
+pub(crate) use attn_pipelines::cli as exit;
+pub(crate) use attn_pipelines::device;

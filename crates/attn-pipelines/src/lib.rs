@@ -1,14 +1,23 @@
 #![doc = include_str!("../README.md")]
 
-pub mod console;
+pub mod classification;
+pub mod cli;
 pub mod dates;
 pub mod device;
-pub mod exit;
-pub mod interrupt;
-pub mod io_error;
-pub mod logging;
+mod error;
+pub mod generation;
+mod io_error;
 mod parameters;
-pub mod pronounce;
-pub mod sentiment;
-pub mod seq2seq;
-pub mod translate;
+pub mod pronunciation;
+mod run_dir;
+mod same_file;
+mod settings_file;
+pub mod translation;
+
+pub use classification::Classifier;
+pub use device::{DeviceError, DeviceName};
+pub use error::Error;
+pub use generation::TextGenerator;
+pub use io_error::IoError;
+pub use run_dir::{RunDir, RunDirError};
+pub use translation::Translator;

@@ -1,5 +1,8 @@
 //! The program `pronounce`, called as from a command line.
 
+#[allow(dead_code, reason = "its main")]
+#[path = "../../pronounce.rs"]
+mod pronounce;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -7,11 +10,9 @@ use std::fs;
 use std::ops::Deref;
 use std::sync::Mutex;
 
-use attn_pipelines::exit::Ending;
-use attn_pipelines::pronounce::{Args, Error, run};
+use attn_pipelines::cli::Ending;
 use attn_train::StopSignal;
-use clap::Parser;
-use support::Folder;
+use support::{Folder, Ran};
 
 /// Parameters are drawn from a generator that all threads of a process share.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -49,13 +50,10 @@ impl Desk {
     }
 
     fn call_with(&self, command: &str, stop: StopSignal) -> Ran {
-        let args = Args::parse_from(self.words(command));
         let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ran::of(|console| run(&args, console, stop))
+        Ran::of(&self.words(command), "", stop, pronounce::run)
     }
 }
-
-type Ran = support::Ran<Error>;
 
 const SHORT: &str = "--quiet --beams 1 --data @my.dict --config @short.json";
 
@@ -89,7 +87,7 @@ fn what_was_stopped_goes_on() {
     let stop = StopSignal::new();
     stop.stop();
     let ran = desk.call_with(&format!("{SHORT} --out @parts"), stop);
-    assert_eq!(ran.ending.unwrap(), Ending::Interrupted);
+    assert_eq!(ran.ended(), Ending::Interrupted);
     assert!(ran.said.contains("--resume --out"), "{}", ran.said);
     assert!(!desk.path("parts/transformer").exists(), "the second is not begun");
     let resumed = desk.call("--quiet --beams 1 --resume --out @parts").done();

@@ -1,6 +1,6 @@
 //! Naive Bayes against numbers by hand, and what holds of it.
 
-use attn_pipelines::sentiment::NaiveBayes;
+use attn_pipelines::classification::NaiveBayes;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};

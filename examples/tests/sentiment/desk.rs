@@ -2,11 +2,11 @@
 
 use std::ops::Deref;
 
-use attn_pipelines::sentiment::{Args, Error, Settings, run};
+use attn_pipelines::classification::Settings;
 use attn_train::StopSignal;
-use clap::Parser;
 
-use crate::support::{self, Folder};
+use crate::sentiment;
+use crate::support::{Folder, Ran};
 
 /// A folder with sentences, and a config for small models.
 pub struct Desk {
@@ -20,8 +20,6 @@ impl Deref for Desk {
         &self.folder
     }
 }
-
-pub type Ran = support::Ran<Error>;
 
 /// What HTML must not take for itself.
 pub const HOSTILE: &str = "<script>alert(\"a\" & 'b')</script>";
@@ -49,6 +47,6 @@ impl Desk {
     }
 
     pub fn call_with(&self, command: &str, stop: &StopSignal) -> Ran {
-        Ran::of(|console| run(&Args::try_parse_from(self.words(command))?, console, stop))
+        Ran::of(&self.words(command), "", stop.clone(), sentiment::run)
     }
 }

@@ -3,6 +3,9 @@
 mod bad_input;
 mod baseline;
 mod desk;
+#[allow(dead_code, reason = "its main")]
+#[path = "../../sentiment.rs"]
+mod sentiment;
 mod splits;
 #[path = "../support/mod.rs"]
 mod support;

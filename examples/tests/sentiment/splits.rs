@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use attn_pipelines::sentiment::{Parts, Review, read, sentences};
+use attn_pipelines::classification::{
+    Parts, Review, made_up_reviews as sentences, read_reviews as read,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -1,7 +1,7 @@
 //! The program `sentiment` from beginning to end.
 
-use attn_pipelines::exit::Ending;
-use attn_pipelines::sentiment::Settings;
+use attn_pipelines::classification::Settings;
+use attn_pipelines::cli::Ending;
 use attn_train::StopSignal;
 
 use crate::desk::Desk;
@@ -80,6 +80,6 @@ fn a_run_can_be_stopped() {
     let stop = StopSignal::new();
     stop.stop();
     let ran = desk.call_with(&format!("{SMALL} --out @out"), &stop);
-    assert_eq!(ran.ending.unwrap(), Ending::Interrupted);
+    assert_eq!(ran.ended(), Ending::Interrupted);
     assert_eq!(ran.output, "");
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use attn_pipelines::console::Console;
-use attn_pipelines::exit::{Ending, Failure, chain};
+use attn_pipelines::cli::{Console, Ending, Failure, Input, chain};
+use attn_train::{Progress, StopSignal};
+use clap::Parser;
 
 /// A folder of files, to be named in a command.
 pub struct Folder(tempfile::TempDir);
@@ -38,34 +39,62 @@ impl Folder {
 }
 
 /// What a call of a program gave.
-#[derive(Debug)]
-pub struct Ran<E> {
-    pub ending: Result<Ending, E>,
+pub struct Ran {
+    pub ending: Result<Ending, Box<dyn Failure>>,
     pub output: String,
+    /// What went on, and then the warnings.
     pub said: String,
 }
 
-impl<E: Failure> Ran<E> {
-    /// Calls a program without a process of its own.
-    pub fn of(call: impl FnOnce(&mut Console) -> Result<Ending, E>) -> Self {
-        let (mut output, mut said) = (Vec::new(), Vec::new());
-        let ending = call(&mut Console { output: &mut output, status: &mut said });
+impl Ran {
+    /// Calls a program without a process of its own: `command` is its name and its arguments.
+    pub fn of<A: Parser, E: Failure + 'static>(
+        command: &[String],
+        input: impl AsRef<[u8]>,
+        stop: StopSignal,
+        run: impl FnOnce(&A, &mut Console) -> Result<Ending, E>,
+    ) -> Self {
+        let (mut output, mut said, mut warned) = (Vec::new(), Vec::new(), Vec::new());
+        let mut console = Console {
+            output: &mut output,
+            status: &mut said,
+            warnings: &mut warned,
+            input: Input::new(std::io::Cursor::new(input.as_ref().to_vec())),
+            stop,
+            progress: Progress::Hidden,
+        };
+        let ending = match A::try_parse_from(command) {
+            Ok(args) => {
+                run(&args, &mut console).map_err(|error| Box::new(error) as Box<dyn Failure>)
+            }
+            Err(error) => Err(Box::new(error) as Box<dyn Failure>),
+        };
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { ending, output: text(output), said: text(said) }
+        Self { ending, output: text(output), said: text(said) + &text(warned) }
     }
 
     /// The output of a call that succeeded.
     #[track_caller]
     pub fn done(self) -> String {
-        assert_eq!(self.ending.expect("the call succeeds"), Ending::Done);
+        let ending = self.ending.unwrap_or_else(|error| panic!("the call fails: {error}"));
+        assert_eq!(ending, Ending::Done);
         self.output
     }
 
     /// The message of a call that failed because of what it was given.
     #[track_caller]
     pub fn refused(self) -> String {
-        let error = self.ending.expect_err("the call is refused");
+        let error = self.ending.err().expect("the call is refused");
         assert_eq!(error.status(), 2, "{error}");
-        chain(&error)
+        chain(&*error)
+    }
+
+    /// How a call ended that did not fail.
+    #[track_caller]
+    pub fn ended(&self) -> Ending {
+        match &self.ending {
+            Ok(ending) => *ending,
+            Err(error) => panic!("the call fails: {error}"),
+        }
     }
 }

@@ -87,6 +87,8 @@ fn a_vocabulary_without_room() {
     let desk = Desk::new();
     let command = "--train @train.tsv --valid @valid.tsv --tokenizer bpe --vocab 100";
     training_is_refused(&desk, command, &["vocab_size = 100 is too small"]);
+    let command = command.replace("100", "1000000000");
+    training_is_refused(&desk, &command, &["--vocab", "from 5 to 1048576", "4 GiB"]);
 }
 
 #[test]
@@ -104,9 +106,14 @@ fn a_sentence_that_is_too_long_to_translate() {
     let long = "abc".repeat(9);
     let error = desk.call(&format!("--model @run a {long}")).refused();
     assert!(error.contains("argument 2: the source has 27 tokens"), "{error}");
-    let input = format!("a\nb\n{long}\n");
+    // A line that is refused costs its own answer alone.
+    let answers = desk.call("--model @run a b").done();
+    let (a, b) = answers.split_once('\n').unwrap();
+    let input = format!("a\n{long}\nb\n");
     let ran = desk.call_with("--model @run", input, Default::default());
-    assert!(ran.refused().contains("standard input:3: "));
+    assert_eq!(ran.output, format!("{a}\n\n{b}"));
+    assert!(ran.said.contains("standard input:2: the source has 27 tokens"), "{}", ran.said);
+    assert_eq!(ran.refused(), "1 of 3 lines of standard input could not be used");
     assert_eq!(desk.call(&format!("--model @run --truncate a {long}")).done().lines().count(), 2);
 }
 
@@ -216,7 +223,9 @@ fn a_text_that_changed_before_the_run_was_resumed() {
 fn a_search_that_makes_no_sense() {
     let desk = Desk::with_run();
     for (flags, message) in [
-        ("--beams 0", "beams is 0"),
+        ("--beams 0", "from 1 to 1024: every beam keeps a decoder's state"),
+        ("--beams 18446744073709551615", "from 1 to 1024"),
+        ("--window 0", "from 1 to 65536"),
         ("--beams 2 --n-best 3", "n_best = 3 is more than beams = 2"),
         ("--length-penalty=-1", "length_penalty = -1"),
     ] {
@@ -228,6 +237,10 @@ fn a_search_that_makes_no_sense() {
 #[test]
 fn input_that_is_not_utf_8() {
     let desk = Desk::with_run();
-    let error = desk.call_with("--model @run", b"a\n\xff\n", Default::default()).refused();
-    assert!(error.contains("standard input:2") && error.contains("UTF-8"), "{error}");
+    let alone = desk.call("--model @run a").done();
+    let ran = desk.call_with("--model @run", b"\xef\xbb\xbfa\n\xff\na\n", Default::default());
+    assert_eq!(ran.output, format!("{alone}\n{alone}"), "without the byte-order mark");
+    let message = "standard input:2: not valid UTF-8 from byte 1";
+    assert!(ran.said.contains(message), "{}", ran.said);
+    assert_eq!(ran.refused(), "1 of 3 lines of standard input could not be used");
 }

@@ -5,13 +5,10 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use attn_pipelines::seq2seq;
-use attn_pipelines::translate::{Architecture, Args, Cli, Error, Input, Program, run};
-use attn_train::batch::PairBatch;
-use attn_train::{Objective, SequenceLoss, StopSignal};
-use clap::Parser;
+use attn_train::StopSignal;
 
-use crate::support::{self, Folder};
+use crate::support::{Folder, Ran};
+use crate::{seq2seq, translate};
 
 /// A folder with a small text, and a config for a small model.
 pub struct Desk {
@@ -25,8 +22,6 @@ impl Deref for Desk {
         &self.folder
     }
 }
-
-pub type Ran = support::Ran<Error>;
 
 /// Parameters are drawn from a generator that all threads of a process share.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -83,9 +78,10 @@ impl Desk {
     }
 
     pub fn call_with(&self, command: &str, input: impl AsRef<[u8]>, stop: StopSignal) -> Ran {
-        let called = Cli::try_parse_from(self.words(command));
-        let program = Program::translate();
-        self.run(called.map(|Cli { args }| (program, args)), input, stop)
+        let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Ran::of(&self.words(command), input, stop, |cli: &translate::Cli, console| {
+            translate::run(&cli.args, console)
+        })
     }
 
     /// Calls the program `seq2seq`.
@@ -94,25 +90,9 @@ impl Desk {
     }
 
     pub fn seq2seq_with(&self, command: &str, stop: StopSignal) -> Ran {
-        let called = seq2seq::Cli::try_parse_from(self.words(command));
-        let called = called.map(|seq2seq::Cli { args, model }| (Program::seq2seq(model), args));
-        self.run(called, "", stop)
-    }
-
-    fn run<C: Architecture>(
-        &self,
-        called: Result<(Program<C>, Args), clap::Error>,
-        input: impl AsRef<[u8]>,
-        stop: StopSignal,
-    ) -> Ran
-    where
-        SequenceLoss: Objective<C::Model, PairBatch>,
-    {
         let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut input = Input { reader: &mut input.as_ref(), interactive: false };
-        Ran::of(|console| {
-            let (program, args) = called?;
-            run(&program, &args, &mut input, console, stop)
+        Ran::of(&self.words(command), "", stop, |cli: &seq2seq::Cli, console| {
+            seq2seq::run(&cli.args, cli.model, console)
         })
     }
 

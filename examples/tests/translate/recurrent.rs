@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use attn_pipelines::exit::Ending;
-use attn_pipelines::seq2seq::AttentionName;
+use attn_pipelines::cli::Ending;
+use attn_pipelines::translation::AttentionName;
 use attn_train::StopSignal;
 use clap::ValueEnum;
 use serde_json::Value;
@@ -85,7 +85,7 @@ fn a_stopped_run_that_is_resumed_is_the_run_that_was_not_stopped() {
         });
         let ran = desk.seq2seq_with(&format!("{train} --out @{parts}"), stop);
         watcher.join().unwrap();
-        if ran.ending.unwrap() == Ending::Interrupted {
+        if ran.ended() == Ending::Interrupted {
             desk.seq2seq(&format!("--quiet --resume --out @{parts}")).done();
         }
         assert_eq!(metrics(&desk, &whole), metrics(&desk, &parts));
@@ -96,7 +96,8 @@ fn a_stopped_run_that_is_resumed_is_the_run_that_was_not_stopped() {
 fn a_run_of_the_other_program_is_refused() {
     let desk = Desk::with_run();
     let error = desk.seq2seq("--model @run ab_1").refused();
-    assert!(error.contains("config.json: unknown field `source_vocab`"), "{error}");
+    assert!(error.contains("config.json is of a Transformer"), "{error}");
+    assert!(error.contains("use the example `translate`"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Folders of runs: names, holders, data that is moved or changed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::program::{Desk, end, kill};
+
+/// A file name in Latin-1 is a path like any other.
+#[test]
+fn a_name_that_is_no_text_is_a_path() {
+    let desk = Desk::new(4);
+    let name = OsStr::from_bytes(b"caf\xe9.tsv");
+    if fs::rename(desk.path("train.tsv"), desk.path("").join(name)).is_err() {
+        println!("SKIPPED: this file system takes no such name");
+        return;
+    }
+    let mut training = desk.translate(&["--valid", "valid.tsv", "--config", "small.json"]);
+    training.args(["--tokenizer", "characters", "--out", "run", "--train"]).arg(name);
+    let (status, said) = end(&training.output().unwrap());
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = end(&desk.translate(&["--resume", "--out", "run"]).output().unwrap());
+    assert_eq!(status, 0, "{said}");
+}
+
+#[test]
+fn one_process_holds_a_run() {
+    let desk = Desk::new(1_000_000);
+    let child = desk.training("run").spawn().unwrap();
+    desk.wait_for_steps("run");
+    let (status, said) = end(&desk.translate(&["--resume", "--out", "run"]).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("run is in use: another process is training in it"), "{said}");
+    // Who dies lets go, however that comes.
+    kill(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    let resumed = desk.translate(&["--resume", "--out", "run", "--max-minutes", "0.0001"]);
+    let (status, said) = end(&{ resumed }.output().unwrap());
+    assert_eq!(status, 0, "{said}");
+}
+
+#[test]
+fn data_that_was_moved_is_named_again() {
+    let desk = Desk::with_run();
+    for part in ["train", "valid"] {
+        fs::rename(desk.path(&format!("{part}.tsv")), desk.path(&format!("{part}-2.tsv"))).unwrap();
+    }
+    let resume = ["--resume", "--out", "run"];
+    let (status, said) = end(&desk.translate(&resume).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    let moved = ["--train", "train-2.tsv", "--valid", "valid-2.tsv"];
+    let (status, said) = end(&desk.translate(&[&resume[..], &moved].concat()).output().unwrap());
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = end(&desk.translate(&resume).output().unwrap());
+    assert_eq!(status, 0, "the new place is remembered: {said}");
+    desk.write("train-2.tsv", desk.read("train-2.tsv") + "one\tmore\n");
+    let (status, said) = end(&desk.translate(&[&resume[..], &moved].concat()).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("train-2.tsv has changed since the run was begun"), "{said}");
+}
+
+#[test]
+fn validation_data_that_changed_is_refused() {
+    let desk = Desk::with_run();
+    let cut: String =
+        desk.read("valid.tsv").lines().take(3).map(|line| format!("{line}\n")).collect();
+    desk.write("valid.tsv", cut);
+    let (status, said) = end(&desk.translate(&["--resume", "--out", "run"]).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(
+        said.contains("the validation text") && said.contains("valid.tsv has changed"),
+        "{said}"
+    );
+}
