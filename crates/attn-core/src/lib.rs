@@ -21,6 +21,7 @@ pub mod regularise;
 pub mod score;
 pub mod talking_heads;
 pub mod tape;
+pub mod teacher_forcing;
 
 pub use align::align;
 pub use alignment::Alignment;

@@ -10,6 +10,7 @@ mod flow;
 mod linear;
 mod recurrent;
 mod seq2seq;
+mod teacher_forcing;
 
 pub use bridge::{Bridge, BridgeKind, DenseBridge};
 pub use classifier::{Classified, Classifier, ClassifierConfig, PoolingConfig};

@@ -17,6 +17,7 @@ mod norm;
 mod positions;
 mod residual;
 mod step;
+mod teacher_forcing;
 
 // Every model takes one, so that this crate is of use without naming the other.
 pub use attn_core::Mask;

@@ -2,11 +2,11 @@
 
 mod seq2seq;
 
-use attn_transformer::{DecoderOnly, EncoderDecoder, Layout};
-use burn::tensor::{Device, Tensor};
+use attn_core::teacher_forcing::{LanguageModel, TokenScores};
+use burn::tensor::Device;
 
-use crate::batch::{BlockBatch, PairBatch};
-use crate::loss::{LossSum, projected_cross_entropy};
+use crate::batch::{BlockBatch, TokenBatch};
+use crate::loss::{LossSum, cross_entropy, projected_cross_entropy};
 use crate::tokenizer::PAD;
 
 /// How a model `M` is judged on a batch `B`.
@@ -77,8 +77,11 @@ impl<M, B, F: Fn(&M, &B, &Device) -> LossSum> Objective<M, B> for F {
     }
 }
 
-/// Cross-entropy of the next token: of the target of an encoder–decoder by teacher forcing, of the
-/// stream of a decoder-only model.
+/// Cross-entropy of the next token by teacher forcing: of the target of a [`SequenceToSequence`] model
+/// on a [`PairBatch`], of the stream of a [`LanguageModel`] on a [`BlockBatch`].
+///
+/// [`SequenceToSequence`]: attn_core::teacher_forcing::SequenceToSequence
+/// [`PairBatch`]: crate::batch::PairBatch
 ///
 /// Label smoothing is for training alone: validation measures the plain cross-entropy, whose
 /// exponential is the perplexity.
@@ -88,62 +91,28 @@ pub struct SequenceLoss {
     pub label_smoothing: f64,
 }
 
-impl Objective<EncoderDecoder, PairBatch> for SequenceLoss {
-    fn loss(&self, model: &EncoderDecoder, batch: &PairBatch, device: &Device) -> LossSum {
-        next_tokens(model, batch, device, self.label_smoothing)
+impl<M: LanguageModel> Objective<M, BlockBatch> for SequenceLoss {
+    fn loss(&self, model: &M, batch: &BlockBatch, device: &Device) -> LossSum {
+        let scores = model.predict_next(batch.input.tensor(device));
+        token_loss(scores, &batch.target, self.label_smoothing)
     }
 
-    fn validation_loss(
-        &self,
-        model: &EncoderDecoder,
-        batch: &PairBatch,
-        device: &Device,
-    ) -> LossSum {
-        next_tokens(model, batch, device, 0.0)
+    fn validation_loss(&self, model: &M, batch: &BlockBatch, device: &Device) -> LossSum {
+        SequenceLoss { label_smoothing: 0.0 }.loss(model, batch, device)
     }
 }
 
-/// Of every target position.
-fn next_tokens(
-    model: &EncoderDecoder,
-    batch: &PairBatch,
-    device: &Device,
-    smoothing: f64,
-) -> LossSum {
-    let source = batch.source.tensor(device); // [b, s]
-    let target = batch.target_in.tensor(device); // [b, t]
-    let hidden = model.hidden(source, &batch.source.mask(), target); // [b, t, m]
-    judge(hidden, model.projection(), &batch.target_out.ids, smoothing)
-}
-
-impl Objective<DecoderOnly, BlockBatch> for SequenceLoss {
-    fn loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
-        following_tokens(model, batch, device, self.label_smoothing)
+/// Cross-entropy of the targets, summed over the real ones; never with the logits of all positions at
+/// once, unless the model gives no others.
+fn token_loss(scores: TokenScores, targets: &TokenBatch, smoothing: f64) -> LossSum {
+    match scores {
+        TokenScores::Projected { features, weight, bias } => {
+            let features = features.flatten::<2>(0, 1); // [b · t, m]
+            projected_cross_entropy(features, (weight, bias), &targets.ids, smoothing, PAD)
+        }
+        TokenScores::Logits(logits) => {
+            let logits = logits.flatten::<2>(0, 1); // [b · t, v]
+            cross_entropy(logits, &targets.ids, smoothing, PAD)
+        }
     }
-
-    fn validation_loss(&self, model: &DecoderOnly, batch: &BlockBatch, device: &Device) -> LossSum {
-        following_tokens(model, batch, device, 0.0)
-    }
-}
-
-/// Of every position of the windows.
-fn following_tokens(
-    model: &DecoderOnly,
-    batch: &BlockBatch,
-    device: &Device,
-    smoothing: f64,
-) -> LossSum {
-    let hidden = model.hidden(batch.input.tensor(device), &Layout::causal(), None); // [b, s, m]
-    judge(hidden, model.projection(), &batch.target.ids, smoothing)
-}
-
-/// Never with the logits of all positions at once.
-fn judge(
-    hidden: Tensor<3>,
-    projection: (Tensor<2>, Option<Tensor<1>>),
-    targets: &[u32],
-    smoothing: f64,
-) -> LossSum {
-    let hidden = hidden.flatten::<2>(0, 1); // [b · s, m]
-    projected_cross_entropy(hidden, projection, targets, smoothing, PAD)
 }

@@ -1,88 +1,52 @@
-//! The loss of a recurrent encoder–decoder.
+//! The loss of an encoder–decoder, REINFORCE for drawn attention weights included.
 
 use attn_core::alignment::Draw;
-use attn_rnn::{Decoded, Hidden, Seq2Seq};
+use attn_core::teacher_forcing::{Prediction, SequenceToSequence, TokenScores};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
-use super::{Objective, SequenceLoss, judge};
+use super::{Objective, SequenceLoss, token_loss};
 use crate::batch::{PairBatch, TokenBatch};
-use crate::loss::{LossSum, cross_entropy};
-use crate::tokenizer::PAD;
+use crate::loss::LossSum;
 
-/// By teacher forcing, as for the Transformer. Where the weights were drawn (hard attention), the
-/// score that they were drawn by learns from the draws as well, by REINFORCE (Xu et al. 2015, section
-/// 4.1). The reward of a sentence is the logarithm of its likelihood. Its baseline is not the moving
-/// average of the paper but what the other sentences of the batch reach per token, times its tokens:
-/// it knows nothing of the sentence's own draw, as the leave-one-out baseline of Kool et al. (2019)
-/// does not, and needs no memory from step to step. The value of the loss is the cross-entropy all the
-/// same.
-///
-/// A model that copies is judged by its mixture; source and target have one vocabulary then, see
-/// [`Seq2Seq::memory`].
-impl Objective<Seq2Seq, PairBatch> for SequenceLoss {
-    fn loss(&self, model: &Seq2Seq, batch: &PairBatch, device: &Device) -> LossSum {
-        let (targets, smoothing) = (&batch.target_out, self.label_smoothing);
-        if copies(model) {
-            let Decoded { logits, draw, .. } = decoded(model, batch, device);
-            let loss = judge_logits(logits.clone(), targets, smoothing);
-            return learn_from(draw, || logits, targets, loss);
+/// By teacher forcing. Where the attention weights were drawn (hard attention), the score that they
+/// were drawn by is trained by REINFORCE (Xu et al. 2015, section 4.1). The reward of a sentence is the
+/// logarithm of its likelihood. Its baseline is not the moving average of the paper but what the other
+/// sentences of the batch reach per token, times its tokens: it does not depend on the sentence's own
+/// draw, like the leave-one-out baseline of Kool et al. (2019), and needs no memory from step to step.
+/// The value of the loss is the cross-entropy all the same.
+impl<M: SequenceToSequence> Objective<M, PairBatch> for SequenceLoss {
+    fn loss(&self, model: &M, batch: &PairBatch, device: &Device) -> LossSum {
+        let Prediction { scores, draw } = predict(model, batch, device);
+        let targets = &batch.target_out;
+        let loss = token_loss(scores.clone(), targets, self.label_smoothing);
+        match draw {
+            Some(draw) => add_reinforce_loss(draw, scores, targets, loss),
+            None => loss,
         }
-        let Hidden { features, draw, .. } = hidden(model, batch, device);
-        let loss = judge(features.clone(), model.projection(), &targets.ids, smoothing);
-        learn_from(draw, || project(features, model.projection()), targets, loss)
     }
 
-    fn validation_loss(&self, model: &Seq2Seq, batch: &PairBatch, device: &Device) -> LossSum {
-        if copies(model) {
-            return judge_logits(decoded(model, batch, device).logits, &batch.target_out, 0.0);
-        }
-        let Hidden { features, .. } = hidden(model, batch, device);
-        judge(features, model.projection(), &batch.target_out.ids, 0.0)
+    fn validation_loss(&self, model: &M, batch: &PairBatch, device: &Device) -> LossSum {
+        token_loss(predict(model, batch, device).scores, &batch.target_out, 0.0)
     }
 }
 
-fn copies(model: &Seq2Seq) -> bool {
-    model.decoder.copy.is_some()
-}
-
-fn hidden(model: &Seq2Seq, batch: &PairBatch, device: &Device) -> Hidden {
+fn predict<M: SequenceToSequence>(model: &M, batch: &PairBatch, device: &Device) -> Prediction {
     let source = batch.source.tensor(device); // [b, s]
     let target = batch.target_in.tensor(device); // [b, t]
-    model.hidden(source, &batch.source.lengths, target)
+    model.predict_target(source, &batch.source.lengths, target)
 }
 
-fn decoded(model: &Seq2Seq, batch: &PairBatch, device: &Device) -> Decoded {
-    let source = batch.source.tensor(device); // [b, s]
-    let target = batch.target_in.tensor(device); // [b, t]
-    model.decode(source, &batch.source.lengths, target)
-}
-
-fn judge_logits(logits: Tensor<3>, targets: &TokenBatch, smoothing: f64) -> LossSum {
-    let logits = logits.flatten::<2>(0, 1); // [b · t, v]
-    cross_entropy(logits, &targets.ids, smoothing, PAD)
-}
-
-/// The loss, and what draws there were learn from it.
-fn learn_from(
-    draw: Option<Draw>,
-    logits: impl FnOnce() -> Tensor<3>,
+/// The loss with the term that trains the scores of the draws; its value stays.
+fn add_reinforce_loss(
+    draw: Draw,
+    scores: TokenScores,
     targets: &TokenBatch,
     LossSum { sum, tokens }: LossSum,
 ) -> LossSum {
-    let Some(draw) = draw else { return LossSum { sum, tokens } };
-    let logits = logits().detach(); // [b, t, v]
+    let logits = scores.detach().logits(); // [b, t, v]
     let real = real_steps(targets, &logits); // [b, t]
     let reward = log_likelihood(logits, targets, real.clone()); // [b]
     LossSum { sum: sum + reinforce(draw, reward, real), tokens }
-}
-
-/// The logits of features, without gradient.
-fn project(features: Tensor<3>, (weight, bias): (Tensor<2>, Option<Tensor<1>>)) -> Tensor<3> {
-    let logits = features.detach().matmul(weight.detach().unsqueeze_dim(0)); // [b, t, v]
-    match bias {
-        Some(bias) => logits + bias.detach().unsqueeze_dims(&[0, 1]),
-        None => logits,
-    }
 }
 
 /// `log p(target | source)` of each row, `[b]`; `real` marks the real steps.
@@ -106,7 +70,7 @@ fn real_steps(targets: &TokenBatch, like: &Tensor<3>) -> Tensor<2> {
 fn reinforce(draw: Draw, reward: Tensor<1>, real: Tensor<2>) -> Tensor<1> {
     let [b] = reward.dims();
     let advantage = match b {
-        // A sentence without company has no baseline: nothing is learnt from its draw.
+        // The only sentence of a batch has no baseline: its draw is not trained.
         1 => reward.zeros_like(),
         _ => {
             let tokens = real.clone().sum_dim(1).reshape([b]);
@@ -177,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_attention_learns_from_its_draws_and_costs_what_it_says() {
+    fn drawn_attention_is_trained_by_its_draws_and_its_loss_is_the_cross_entropy() {
         let device = Device::flex().autodiff();
         let model = model(AlignmentConfig::Hard(HardConfig::default()), &device);
         attn_core::random::seed(3);
@@ -187,14 +151,14 @@ mod tests {
         assert!(gradient.iter().any(|g| g.abs() > 1e-6), "{gradient:?}");
 
         attn_core::random::seed(3); // the same draws
-        let hidden = hidden(&model, &batch(), &device);
-        let expected = judge(hidden.features, model.projection(), &batch().target_out.ids, 0.0);
+        let scores = predict(&model, &batch(), &device).scores;
+        let expected = token_loss(scores, &batch().target_out, 0.0);
         assert_eq!(value, expected.sum.into_scalar::<f32>());
     }
 
     /// Its cost is `-Σ log P(y)` of the mixture, and its gate learns.
     #[test]
-    fn a_model_that_copies_is_judged_by_its_mixture() {
+    fn the_loss_of_a_model_that_copies_is_that_of_its_mixture() {
         let device = Device::flex().autodiff();
         for alignment in [AlignmentConfig::default(), AlignmentConfig::Hard(HardConfig::new())] {
             let drawn = matches!(alignment, AlignmentConfig::Hard(_));
@@ -213,11 +177,12 @@ mod tests {
             assert!(gate.iter().any(|g| g.abs() > 1e-6), "{gate:?}");
 
             attn_core::random::seed(4); // the same draws
-            let decoded = decoded(&model, &batch(), &device);
-            assert_eq!(decoded.draw.is_some(), drawn);
+            let Prediction { scores, draw } = predict(&model, &batch(), &device);
+            assert_eq!(draw.is_some(), drawn);
             let target = batch().target_out;
-            let real = real_steps(&target, &decoded.logits);
-            let expected = log_likelihood(decoded.logits, &target, real).sum().neg();
+            let logits = scores.logits();
+            let real = real_steps(&target, &logits);
+            let expected = log_likelihood(logits, &target, real).sum().neg();
             // Seven costs below 10.
             let error = (value - expected.into_scalar::<f32>()).abs();
             assert!(error < 1e-4, "{value}: {error}");
@@ -226,7 +191,7 @@ mod tests {
     }
 
     /// The mean of the rule over draws is the gradient of the expected reward: by a draw of two keys
-    /// of which one has the reward 1, in company of a sentence that has always 0.
+    /// of which one has the reward 1, beside a sentence whose reward is always 0.
     #[test]
     fn the_rule_is_unbiased() {
         let device = Device::flex().autodiff();
@@ -252,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_behind_the_end_of_a_sentence_has_no_part() {
+    fn padding_behind_a_sentence_adds_nothing() {
         let device = Device::flex().autodiff();
         let x = Tensor::<3>::ones([2, 1, 3], &device).require_grad();
         let draw = Draw { log_prob: x.clone(), entropy: x.zeros_like() };
