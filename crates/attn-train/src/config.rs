@@ -1,20 +1,25 @@
 //! How a run is trained, as a value that loads from and saves to JSON.
 
-use std::fmt::Display;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use attn_core::config::{check_version, load, save};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchPlanConfig;
-use crate::durable::replace_file;
+pub use crate::config_error::ConfigError;
+use crate::config_error::require;
 use crate::objective::SequenceLoss;
 use crate::optimizer::AdamWConfig;
 use crate::schedule::Schedule;
 
 /// Version of the file format of [`TrainerConfig`].
 pub const CONFIG_VERSION: u32 = 1;
+
+/// The batches of a step are in memory together: of 4096 tokens a side, so many take 2 GiB.
+const MAX_ACCUMULATE: usize = 1 << 16;
+
+/// Why a config could not be read from a file or written to one.
+pub type ConfigFileError = attn_core::config::ConfigFileError<ConfigError>;
 
 /// How a run is trained.
 ///
@@ -83,45 +88,25 @@ impl TrainerConfig {
     /// Reads and checks a JSON file.
     ///
     /// # Errors
-    /// If the file cannot be read, is no such JSON, is of another version, or holds nonsense.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
-        let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let parse = |error: serde_json::Error| {
-            let (line, column) = (error.line(), error.column());
-            // serde_json ends its message with the place, which is named before it here.
-            let message = error.to_string();
-            let place = format!(" at line {line} column {column}");
-            let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
-            ConfigError::Parse { path: path.into(), line, column, message }
-        };
-        // The version first: the keys of another version would only be called unknown.
-        let Versioned { version } = serde_json::from_str(&text).map_err(parse)?;
-        check_version(version)?;
-        let config: Self = serde_json::from_str(&text).map_err(parse)?;
-        config.validate()?;
-        Ok(config)
+    /// If the file cannot be read, is no such JSON, is of another version, or a value is out of range.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigFileError> {
+        load(path.as_ref(), CONFIG_VERSION, Self::validate)
     }
 
-    /// Writes the config as JSON, beside the old file and then over it.
+    /// Writes the config as JSON, whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written; an old one is then unharmed.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ConfigError> {
-        let path = path.as_ref();
-        let mut text = serde_json::to_string_pretty(self).expect("a config is plain data");
-        text.push('\n');
-        replace_file(path, text.as_bytes())
-            .map_err(|source| ConfigError::Write { path: path.into(), source })
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ConfigFileError> {
+        save(self, path.as_ref())
     }
 
-    /// Refuses nonsense before anything is allocated.
+    /// Checks every value, before anything is allocated.
     ///
     /// # Errors
     /// Names the first key whose value is out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_version(self.version)?;
+        check_version(self.version, CONFIG_VERSION)?;
         if self.max_steps.is_none() && self.max_epochs.is_none() {
             return Err(ConfigError::Endless);
         }
@@ -131,7 +116,9 @@ impl TrainerConfig {
         let minutes = self.max_minutes.unwrap_or(1.0);
         require(minutes > 0.0, "max_minutes", minutes, "a positive number")?;
         at_least_one("batch_tokens", self.batch_tokens)?;
-        at_least_one("accumulate", self.accumulate)?;
+        let range = (1..=MAX_ACCUMULATE).contains(&self.accumulate);
+        let expected = "from 1 to 65536: the batches of a step are in memory together";
+        require(range, "accumulate", self.accumulate, expected)?;
         self.schedule.validate()?;
         self.adamw.validate()?;
         let norm = self.clip_norm.unwrap_or(1.0);
@@ -165,89 +152,12 @@ impl TrainerConfig {
     }
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    #[serde(default = "current")]
-    version: u32,
-}
-
-fn current() -> u32 {
-    CONFIG_VERSION
-}
-
-fn check_version(found: u32) -> Result<(), ConfigError> {
-    if found == CONFIG_VERSION { Ok(()) } else { Err(ConfigError::Version { found }) }
-}
-
-/// `Ok` if `holds`, else the error that names the key, its value and what it should be.
-pub(crate) fn require(
-    holds: bool,
-    key: &'static str,
-    value: impl Display,
-    expected: &'static str,
-) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ConfigError::OutOfRange { key, value: value.to_string(), expected })
-    }
-}
-
-/// A config that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A value makes no sense.
-    #[error("{key} = {value} must be {expected}")]
-    OutOfRange {
-        /// Path of the key in the file.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// Nothing ends the run.
-    #[error("max_steps and max_epochs are both missing: nothing would end the run")]
-    Endless,
-    /// The file is of another version of this library.
-    #[error("version = {found}, but this library reads version {CONFIG_VERSION}")]
-    Version {
-        /// Its version.
-        found: u32,
-    },
-    /// The file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is no JSON, or has an unknown key, or a value of the wrong type.
-    #[error("{path}:{line}:{column}: {message}")]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong there.
-        message: String,
-    },
-    /// The file cannot be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+    use std::fs;
+    use std::path::PathBuf;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -285,7 +195,7 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_place() {
         let (_directory, path) = file("{\n  \"seed\": 1,\n  \"warmup\": 5\n}");
         let error = TrainerConfig::load(&path).unwrap_err().to_string();
-        let expected = format!("{}:3:10: unknown field `warmup`", path.display());
+        let expected = format!("{}: warmup, line 3: unknown field `warmup`", path.display());
         assert!(error.starts_with(&expected), "{error}");
     }
 
@@ -293,7 +203,8 @@ mod tests {
     fn another_version_is_named_before_its_keys_are_read() {
         let (_directory, path) = file(r#"{"version": 2, "later": true}"#);
         let error = TrainerConfig::load(&path).unwrap_err();
-        assert!(matches!(error, ConfigError::Version { found: 2 }), "{error}");
+        let said = error.source().unwrap().to_string();
+        assert_eq!(said, "version 2 is unknown, this build reads 1 to 1");
     }
 
     #[test]
@@ -305,14 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_key_and_value() {
+    fn a_value_out_of_range_is_refused_with_its_key() {
         for (text, message) in [
             (r#"{"max_steps": 0}"#, "max_steps = 0 must be at least 1"),
             (r#"{"max_epochs": 0}"#, "max_epochs = 0 must be at least 1"),
             (r#"{"max_minutes": -1}"#, "max_minutes = -1 must be a positive number"),
             (r#"{"max_steps": null}"#, "max_steps and max_epochs are both missing"),
             (r#"{"batch_tokens": 0}"#, "batch_tokens = 0 must be at least 1"),
-            (r#"{"accumulate": 0}"#, "accumulate = 0 must be at least 1"),
+            (r#"{"accumulate": 0}"#, "accumulate = 0 must be from 1 to 65536"),
+            (r#"{"accumulate": 65537}"#, "accumulate = 65537 must be from 1 to 65536"),
             (r#"{"schedule": {"kind": "constant", "peak": 0}}"#, "schedule.peak = 0 must be"),
             (r#"{"adamw": {"beta_1": 1}}"#, "adamw.beta_1 = 1 must be"),
             (r#"{"adamw": {"beta_2": -0.5}}"#, "adamw.beta_2 = -0.5 must be"),
@@ -326,13 +238,14 @@ mod tests {
             (r#"{"log_every": 0}"#, "log_every = 0 must be at least 1"),
         ] {
             let (_directory, path) = file(text);
-            let error = TrainerConfig::load(&path).unwrap_err().to_string();
+            let error = TrainerConfig::load(&path).unwrap_err();
+            let error = error.source().unwrap().to_string();
             assert!(error.starts_with(message), "{text}: {error}");
         }
     }
 
     #[test]
-    fn the_defaults_make_sense() {
+    fn the_defaults_are_valid() {
         TrainerConfig::default().validate().unwrap();
     }
 }

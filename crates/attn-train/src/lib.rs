@@ -3,8 +3,8 @@
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+mod config_error;
 pub mod data;
-mod durable;
 pub mod evaluate;
 pub mod log;
 pub mod loss;
@@ -20,7 +20,7 @@ pub mod trainer;
 
 pub use attn_kernels::keep_freed_memory;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use config::{ConfigError, TrainerConfig};
+pub use config::{ConfigError, ConfigFileError, TrainerConfig};
 pub use evaluate::{Evaluation, evaluate};
 pub use objective::{Objective, SequenceLoss};
 pub use optimizer::AdamWConfig;

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::replace_file;
-
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -89,7 +87,7 @@ fn keep_until(path: &Path, step: usize) -> io::Result<()> {
         serde_json::from_str(line.trim_end()).is_ok_and(|line: Line| line.step <= step)
     };
     let kept: String = text.split_inclusive('\n').filter(early).collect();
-    if kept == text { Ok(()) } else { replace_file(path, kept.as_bytes()) }
+    if kept == text { Ok(()) } else { attn_files::write(path, kept.as_bytes()) }
 }
 
 /// The metrics log cannot be read or written.

@@ -17,7 +17,7 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, require};
+use crate::config_error::{ConfigError, require};
 
 /// Learning rate of each step; the first step is number 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

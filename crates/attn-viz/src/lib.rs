@@ -2,7 +2,6 @@
 
 mod colour;
 mod error;
-mod file;
 mod label;
 mod layout;
 mod picture;

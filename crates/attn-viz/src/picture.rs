@@ -1,6 +1,6 @@
 //! What is to be drawn.
 
-use crate::{PictureError, file, svg, text};
+use crate::{PictureError, svg, text};
 use std::{fmt, path::Path};
 
 /// Attention weights with the tokens they belong to, one panel per head.
@@ -100,14 +100,13 @@ impl AlignmentPicture {
         svg::document(self)
     }
 
-    /// Writes the SVG document: beside `path` first, then renamed, so that nothing is left half
-    /// written.
+    /// Writes the SVG document, whole or not at all, by [`attn_files::write`].
     ///
     /// # Errors
     /// If the file cannot be written; one that was there before is then still whole.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
         let path = path.as_ref();
-        file::write(path, self.to_svg().as_bytes())
+        attn_files::write(path, self.to_svg().as_bytes())
             .map_err(|source| PictureError::Write { path: path.to_path_buf(), source })
     }
 }
@@ -165,5 +164,19 @@ mod tests {
         let error = picture.clone().with_head_names(["one"]).unwrap_err();
         assert_eq!(error.to_string(), "1 names for 2 heads");
         assert!(picture.with_head_names(["one", "two"]).unwrap().to_svg().contains("two"));
+    }
+
+    #[test]
+    fn the_file_is_the_document_and_nothing_else_is_left() {
+        let picture = AlignmentPicture::new(1, ["a"], ["b"], vec![1.0]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.svg");
+        picture.save(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), picture.to_svg());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let path = folder.path().join("missing/picture.svg");
+        let error = picture.save(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot write {}", path.display()));
+        assert!(matches!(error, PictureError::Write { .. }));
     }
 }

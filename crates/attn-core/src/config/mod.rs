@@ -1,6 +1,6 @@
 //! Configurations: checks of their numbers, and the JSON files they live in.
 //!
-//! Each crate has its own configurations and its own error `E` for one that describes no model. What
+//! Each crate has its own configurations and its own error `E` for one that is not valid. What
 //! may be wrong with a single number is the same in all, a [`ValueError`]; so is what may be wrong with
 //! a file, a [`ConfigFileError`].
 //!

@@ -1,16 +1,16 @@
 //! Writing checkpoints, and removing old ones.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use attn_files::sync_directory;
 use burn::store::{ModuleRecord, RecordError};
 
 use super::state::{Fingerprint, Manifest, TrainState};
 use super::{CHECKPOINT_VERSION, CheckpointError, FIRST, MODEL, SECOND, STATE};
 use crate::config::TrainerConfig;
-use crate::durable::{beside, sync_directory, write_file};
 use crate::optimizer::Moments;
 
 /// The checkpoints of one run.
@@ -143,6 +143,19 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Creates a file and waits until its content is on the disk.
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// `directory/name` becomes the hidden `directory/.name.suffix`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{suffix}"))
 }
 
 fn as_io(error: RecordError) -> io::Error {

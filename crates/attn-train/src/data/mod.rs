@@ -9,9 +9,8 @@
 mod error;
 mod lines;
 mod pairs;
-mod write;
 
+pub use attn_files::write as write_atomically;
 pub use error::DataError;
 pub use lines::{read_lines, read_text};
 pub use pairs::{Pair, Side, read_pairs, read_parallel};
-pub use write::write_atomically;

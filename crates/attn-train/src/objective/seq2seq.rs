@@ -93,7 +93,7 @@ mod tests {
     use attn_core::score::{GeneralConfig, ScoreConfig};
     use attn_rnn::{
         CopyConfig, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig, RecurrentConfig,
-        Seq2SeqConfig,
+        Seq2Seq, Seq2SeqConfig,
     };
     use burn::module::Module;
 

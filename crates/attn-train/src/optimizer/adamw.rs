@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn::tensor::container::TensorContainer;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, require};
+use crate::config_error::{ConfigError, require};
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 ///

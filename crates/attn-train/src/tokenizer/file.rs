@@ -6,7 +6,6 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{SPECIALS, Tokenizer, TokenizerError};
-use crate::data::write_atomically;
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`, written here or by any of Hugging Face's libraries.
@@ -48,7 +47,7 @@ impl Tokenizer {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TokenizerError> {
         let path = path.as_ref();
         let json = self.inner.to_string(true).map_err(TokenizerError::Library)?;
-        write_atomically(path, json.as_bytes())
+        attn_files::write(path, json.as_bytes())
             .map_err(|source| TokenizerError::Write { path: path.to_owned(), source })
     }
 }

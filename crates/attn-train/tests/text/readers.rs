@@ -3,9 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use attn_train::data::{
-    DataError, Pair, Side, read_lines, read_pairs, read_parallel, read_text, write_atomically,
-};
+use attn_train::data::{DataError, Pair, Side, read_lines, read_pairs, read_parallel, read_text};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -194,23 +192,4 @@ proptest! {
         let joined = read_lines(path).unwrap().join("\n");
         prop_assert_eq!(joined, text.strip_suffix('\n').unwrap_or(&text));
     }
-}
-
-#[test]
-fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
-    let (folder, path) = file("old and long");
-    write_atomically(&path, b"new").unwrap();
-    assert_eq!(read_text(&path).unwrap(), "new");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-/// A folder in the way makes the rename fail, whoever runs the test.
-#[test]
-fn a_failed_write_leaves_what_was_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("in the way");
-    std::fs::create_dir(&path).unwrap();
-    write_atomically(&path, b"new").unwrap_err();
-    assert!(path.is_dir());
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

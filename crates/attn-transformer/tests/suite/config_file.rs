@@ -83,10 +83,8 @@ fn a_key_that_is_missing_takes_its_default() {
 #[test]
 fn an_unknown_key_is_named_with_its_place() {
     let error = load("{\n  \"source_vocab\": 31,\n  \"layers\": 3\n}").unwrap_err();
-    let ConfigFileError::Parse { line, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(*line, 3);
     let message = error.to_string();
-    assert!(message.contains("config.json:3:"), "{message}");
+    assert!(message.contains("config.json: layers, line 3: "), "{message}");
     assert!(message.contains("unknown field `layers`, expected one of"), "{message}");
 
     let nested = r#"{"source_vocab": 3, "target_vocab": 3, "block": {"d_model": 24, "head": 4}}"#;
@@ -99,16 +97,19 @@ fn a_required_key_that_is_missing_and_a_wrong_type_are_named() {
     let message = load(r#"{"source_vocab": 3}"#).unwrap_err().to_string();
     assert!(message.contains("missing field `target_vocab`"), "{message}");
     let message = load("{\"source_vocab\": \"three\"}").unwrap_err().to_string();
-    assert!(message.contains("config.json:1:24: invalid type: string \"three\""), "{message}");
+    assert!(
+        message.contains("config.json: source_vocab, line 1: invalid type: string \"three\""),
+        "{message}"
+    );
     let message = load("{\"source_vocab\": 3").unwrap_err().to_string();
-    assert!(message.contains("config.json:1:18: EOF while parsing an object"), "{message}");
+    assert!(message.contains("line 1, column 18: EOF while parsing an object"), "{message}");
 }
 
 #[test]
 fn a_file_that_describes_no_model_is_refused_with_key_and_value() {
     let json = r#"{"source_vocab": 31, "target_vocab": 37, "block": {"d_model": 25, "heads": 4}}"#;
     let error = load(json).unwrap_err();
-    assert!(error.to_string().ends_with("config.json describes no model"), "{error}");
+    assert!(error.to_string().ends_with("config.json is not a valid configuration"), "{error}");
     let ConfigFileError::Invalid { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source, ConfigError::UnevenHeads { d_model: 25, heads: 4 });
     assert_eq!(source.to_string(), "d_model = 25 does not split into heads = 4 equal parts");

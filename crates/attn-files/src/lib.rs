@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod json;
+mod lock;
+mod write;
+
+pub use lock::{FolderLock, LockError};
+pub use write::{sync_directory, write};
