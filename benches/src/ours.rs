@@ -25,10 +25,10 @@ fn block(setting: &Setting, activation: Activation) -> BlockConfig {
         d_ff: Some(setting.feed_forward),
         activation,
         dropout,
-        attention_dropout: dropout,
         feed_forward_dropout: dropout,
         ..BlockConfig::new(setting.width, setting.heads)
     }
+    .with_attention_dropout(dropout)
 }
 
 /// The decoder-only model of `setting`: pre-norm, GELU, learned positions, and a vocabulary projection

@@ -29,7 +29,7 @@ pub use attend::{Attended, attend, attend_with_lse, attend_with_weights};
 pub use attn_kernels::DropoutMask;
 pub use dropout::{Dropout, DropoutConfig};
 pub use mask::{AttentionShape, Mask, Tile};
-pub use mechanism::Mechanism;
+pub use mechanism::{Mechanism, Stepwise};
 pub use options::{AttendOptions, Sink};
 pub use score::Score;
 

@@ -8,8 +8,9 @@ use crate::linear;
 use crate::recurrent::{Recurrent, RecurrentConfig, RecurrentDropout, State, index};
 use attn_core::alignment::{Draw, Past};
 use attn_core::coverage::coverage_loss;
+use attn_core::mechanism::KeyValueMemory;
 use attn_core::pointer::{Source, mixture};
-use attn_core::{Dropout, DropoutConfig, Mask, mechanism};
+use attn_core::{Dropout, DropoutConfig, Mask};
 use attn_kernels::recurrent::each_step;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
@@ -99,7 +100,7 @@ pub struct Decoder {
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// `None`: nothing is looked at.
-    attention: Option<mechanism::Memory>,
+    attention: Option<KeyValueMemory>,
     mask: Mask,
     /// The words that may be copied, where some are.
     words: Option<Source>,
@@ -276,7 +277,7 @@ impl Decoder {
         let Annotations { values, lengths, .. } = annotations;
         let (b, device, dtype) = (values.dims()[0], values.device(), values.dtype());
         let values = values.unsqueeze_dim::<4>(1); // [b, 1, s, d_annotation]
-        let remember = |flow: &Flow| flow.attention().remember(values.clone(), values);
+        let remember = |flow: &Flow| flow.attention().project_memory(values.clone(), values);
         Memory {
             attention: self.flow.as_ref().map(remember),
             mask: Mask::padding(lengths),

@@ -1,20 +1,20 @@
 //! Multi-head attention: self, cross, grouped.
 
-use crate::config::{ConfigError, check_nonzero, check_positive, check_probability};
+use crate::config::{ConfigError, check_nonzero};
 use crate::linear::{apply, apply_all};
-use crate::{KvCache, Norm, NormConfig, NormKind, Rotation, init};
-use attn_core::mechanism::{AnyMechanism, MechanismConfig};
-use attn_core::{
-    AttendOptions, Dropout, DropoutConfig, Mask, Mechanism, attend, attend_with_weights,
-};
+use crate::{Norm, NormConfig, NormKind, Rotation, init};
+use attn_core::alignment::Past;
+use attn_core::explain::Summary;
+use attn_core::mechanism::{AnyMechanism, AnyState, KeyValueMemory, MechanismConfig};
+use attn_core::{Mask, Mechanism, Stepwise};
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of [`MultiHeadAttention`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "crate::earlier::AttentionFile")]
 pub struct MultiHeadAttentionConfig {
     /// Width of input and output.
     pub d_model: usize,
@@ -22,35 +22,18 @@ pub struct MultiHeadAttentionConfig {
     pub heads: usize,
     /// Number of key/value heads, each read by `heads / kv_heads` query heads (Ainslie et al.
     /// 2023): one is multi-query attention; `None`, as many as there are query heads, the paper's.
-    #[serde(default)]
     pub kv_heads: Option<usize>,
     /// Width of a head; `None` is `d_model / heads`.
-    #[serde(default)]
     pub d_head: Option<usize>,
     /// Width of what keys and values are made of; `None` is `d_model`.
-    #[serde(default)]
     pub d_memory: Option<usize>,
     /// Whether the four projections have biases.
-    #[serde(default = "default_bias")]
     pub bias: bool,
     /// Whether queries and keys are normed by root mean square, head by head, before they meet
     /// (Henry et al. 2020; in this form in Qwen 3). Keeps scores bounded.
-    #[serde(default)]
     pub query_key_norm: bool,
-    /// Scores `s` become `c · tanh(s / c)`.
-    #[serde(default)]
-    pub softcap: Option<f64>,
-    /// Probability to drop an attention weight.
-    #[serde(default)]
-    pub dropout: f64,
-    /// What the heads attend with; `None` is scaled dot-product attention, the paper's. Another one
-    /// brings its own dropout, and there is no soft-cap.
-    #[serde(default)]
-    pub mechanism: Option<MechanismConfig>,
-}
-
-fn default_bias() -> bool {
-    true
+    /// What the heads attend with: by default scaled dot-product attention, the paper's.
+    pub mechanism: MechanismConfig,
 }
 
 impl MultiHeadAttentionConfig {
@@ -64,10 +47,13 @@ impl MultiHeadAttentionConfig {
             d_memory: None,
             bias: true,
             query_key_norm: false,
-            softcap: None,
-            dropout: 0.0,
-            mechanism: None,
+            mechanism: MechanismConfig::default(),
         }
+    }
+
+    /// Another mechanism.
+    pub fn with_mechanism(self, mechanism: MechanismConfig) -> Self {
+        Self { mechanism, ..self }
     }
 
     /// Number of key/value heads.
@@ -82,7 +68,7 @@ impl MultiHeadAttentionConfig {
 
     /// # Errors
     /// If heads do not split evenly, a size is zero, a number is out of its range, or the mechanism
-    /// cannot be, is made for other heads, or looks back at the queries before: a layer keeps none.
+    /// is invalid or made for other heads.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let Self { d_model, heads, .. } = *self;
         check_nonzero("d_model", d_model)?;
@@ -96,20 +82,9 @@ impl MultiHeadAttentionConfig {
         }
         check_nonzero("d_head", self.d_head())?;
         check_nonzero("d_memory", self.d_memory.unwrap_or(d_model))?;
-        check_positive("softcap", self.softcap.unwrap_or(1.0))?;
-        check_probability("dropout", self.dropout)?;
-        let Some(mechanism) = &self.mechanism else { return Ok(()) };
-        mechanism.validate()?;
-        mechanism.check_heads(heads, self.kv_heads(), self.d_head())?;
-        if mechanism.looks_back() {
-            return Err(ConfigError::LooksBack);
-        }
-        for (key, given) in [("softcap", self.softcap.is_some()), ("dropout", self.dropout > 0.0)] {
-            if given {
-                return Err(ConfigError::BesideMechanism { key });
-            }
-        }
-        Ok(())
+        let fits = |()| self.mechanism.check_heads(heads, self.kv_heads(), self.d_head());
+        let valid = self.mechanism.validate().and_then(fits);
+        valid.map_err(|source| ConfigError::Mechanism { key: "mechanism", source })
     }
 
     /// # Panics
@@ -129,35 +104,11 @@ impl MultiHeadAttentionConfig {
             output: init::linear([heads * d_head, d_model], bias, 1.0, device),
             norm_query: self.query_key_norm.then(norm),
             norm_key: self.query_key_norm.then(norm),
-            dropout: DropoutConfig::new(self.dropout).init(),
             heads,
             kv_heads,
             d_head,
-            softcap: self.softcap,
-            mechanism: self.mechanism.as_ref().map(|mechanism| mechanism.init(device)),
+            mechanism: self.mechanism.init(device),
         }
-    }
-}
-
-/// Keys and values, projected and, where positions are rotary, turned: all that attention needs to
-/// know of what it reads.
-#[derive(Clone, Debug)]
-pub struct KeyValue {
-    /// `[b, g, k, d]`, with `g` key/value heads.
-    pub key: Tensor<4>,
-    /// `[b, g, k, d]`
-    pub value: Tensor<4>,
-}
-
-impl KeyValue {
-    /// Number of keys.
-    pub fn keys(&self) -> usize {
-        self.key.dims()[2]
-    }
-
-    /// The sequences `rows`, in that order; they may repeat or vanish.
-    pub(crate) fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
-        Self { key: self.key.select(0, rows.clone()), value: self.value.select(0, rows.clone()) }
     }
 }
 
@@ -184,8 +135,8 @@ impl<'a> From<&'a Mask> for Scope<'a> {
 pub struct AttentionOutput {
     /// `[b, q, m]`
     pub output: Tensor<3>,
-    /// `[b, h, q, k]`, before dropout: each row sums to one, or to zero if its query sees no key.
-    /// Of a mechanism of its own, [what is in each context](Mechanism::weights).
+    /// `[b, h, q, k]`, before dropout: [how much of each value is in each context](Mechanism::weights).
+    /// Of scaled dot-product attention each row sums to one, or to zero if its query sees no key.
     pub weights: Tensor<4>,
 }
 
@@ -194,8 +145,11 @@ pub struct AttentionOutput {
 /// `headᵢ = attend(x W_query,ᵢ, y W_key,ᵢ, y W_value,ᵢ)`.
 ///
 /// Self-attention, where `y` is `x` and the steps before it, is [`forward`](Self::forward).
-/// Cross-attention [`project`](Self::project)s `y` once and [`read`](Self::read)s it as often as it
-/// likes.
+/// Cross-attention projects `y` once, by [`project_memory`](Self::project_memory), for however many
+/// calls of [`cross_attend`](Self::cross_attend).
+///
+/// `attend` is that of the [mechanism](MultiHeadAttentionConfig::mechanism), by default scaled
+/// dot-product attention.
 #[derive(Module, Debug)]
 pub struct MultiHeadAttention {
     /// `W_query`, `[m, h · d]`.
@@ -210,170 +164,227 @@ pub struct MultiHeadAttention {
     pub norm_query: Option<Norm>,
     /// Norm of each key head, over its `d` features.
     pub norm_key: Option<Norm>,
-    /// Acts on the attention weights.
-    pub dropout: Dropout,
+    /// What the heads attend with.
+    pub mechanism: AnyMechanism,
     heads: usize,
     kv_heads: usize,
     d_head: usize,
-    softcap: Option<f64>,
-    /// In place of scaled dot-product attention.
-    pub mechanism: Option<AnyMechanism>,
+}
+
+/// The keys and values that queries attend to.
+enum Attended<'a> {
+    /// Those of the steps of the queries, added to a state where there is one.
+    Own { key: Tensor<4>, value: Tensor<4>, state: Option<&'a mut AnyState> },
+    /// Those of a memory.
+    Memory { memory: &'a KeyValueMemory, past: Option<&'a mut Past> },
 }
 
 impl MultiHeadAttention {
-    /// Self-attention. With a cache, `x` are the steps that follow those in the cache; they are
-    /// added to it, and attention is over all of them.
+    /// Self-attention. With a state, `x` are the steps that follow those in it; they are added to it,
+    /// and attention is over all of them.
     ///
     /// # Shapes
     /// - `x` and result: `[b, s, m]`
-    /// - mask of `scope`: `s` queries, and as many keys as there are steps, the cache's included
+    /// - mask of `scope`: `s` queries, and as many keys as there are steps, the state's included
     ///
     /// # Panics
-    /// If the shapes, the mask, the rotation or the cache do not fit together.
+    /// If the shapes, the mask, the rotation or the state do not fit together, or there is a state and
+    /// the mechanism does not [decode](MechanismConfig::decodes).
     pub fn forward<'a>(
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        cache: Option<&mut KvCache>,
+        state: Option<&mut AnyState>,
     ) -> Tensor<3> {
         let scope = scope.into();
-        let (query, seen) = self.reflect(x, scope.rotation, cache);
-        self.attend(query, seen, scope.mask)
+        let (query, key, value) = self.project_self(x, scope.rotation);
+        let own = Attended::Own { key, value, state };
+        self.merge(self.attend(query, own, scope.mask, false).0)
     }
 
     /// [`forward`](Self::forward), with the weights.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward).
+    /// As [`forward`](Self::forward), and if there are steps in the state of a mechanism that keeps no
+    /// keys.
     pub fn forward_with_weights<'a>(
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        cache: Option<&mut KvCache>,
+        state: Option<&mut AnyState>,
     ) -> AttentionOutput {
         let scope = scope.into();
-        let (query, seen) = self.reflect(x, scope.rotation, cache);
-        self.attend_with_weights(query, seen, scope.mask)
+        let (query, key, value) = self.project_self(x, scope.rotation);
+        let own = Attended::Own { key, value, state };
+        self.output(self.attend(query, own, scope.mask, true))
     }
 
-    /// The keys and values of a memory.
+    /// [`forward`](Self::forward) of a whole sequence, and [what its steps look at](Mechanism::summary):
+    /// the `k` keys of most weight of each, without anything of size queries × keys for scaled
+    /// dot-product attention.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_summary<'a>(
+        &self,
+        x: Tensor<3>,
+        scope: impl Into<Scope<'a>>,
+        k: usize,
+    ) -> (Tensor<3>, Summary) {
+        let Scope { mask, rotation } = scope.into();
+        let (query, key, value) = self.project_self(x, rotation);
+        let summary = self.mechanism.summary(query.clone(), key.clone(), mask, k);
+        let own = Attended::Own { key, value, state: None };
+        (self.merge(self.attend(query, own, mask, false).0), summary)
+    }
+
+    /// The keys and values of a memory, as the mechanism wants them.
     ///
     /// # Shapes
     /// - `memory`: `[b, k, m]`, or `[b, k, d_memory]`
     ///
     /// # Panics
     /// If the width of `memory` is another, or the rotation is of other steps.
-    pub fn project(&self, memory: Tensor<3>, rotation: Option<&Rotation>) -> KeyValue {
+    pub fn project_memory(&self, memory: Tensor<3>, rotation: Option<&Rotation>) -> KeyValueMemory {
         let [d_memory, _] = self.key.weight.shape().dims();
         assert_shape!(memory, [_, _, d_memory]);
         let [key, value] = apply_all([&self.key, &self.value], memory); // [b, k, g · d]
-        self.key_value(key, value, rotation)
+        let (key, value) = self.key_value_heads(key, value, rotation);
+        self.mechanism.project_memory(key, value)
     }
 
-    /// Attention of `x` to projected keys and values; a rotation turns the queries alone.
+    /// Attention of `x` to a memory; a rotation turns the queries alone.
+    ///
+    /// `past` is what the queries before these left to mechanisms that look back, such as monotonic
+    /// alignments; without it, `x` begins a sequence.
     ///
     /// # Shapes
     /// - `x` and result: `[b, q, m]`
     ///
     /// # Panics
-    /// If the shapes, the mask or the rotation do not fit together.
-    pub fn read<'a>(
+    /// If the shapes, the mask, the rotation or the past do not fit together.
+    pub fn cross_attend<'a>(
         &self,
         x: Tensor<3>,
-        memory: KeyValue,
+        memory: &KeyValueMemory,
         scope: impl Into<Scope<'a>>,
+        past: Option<&mut Past>,
     ) -> Tensor<3> {
         let scope = scope.into();
-        self.attend(self.ask(x, scope.rotation), memory, scope.mask)
+        let query = self.project_query(x, scope.rotation);
+        self.merge(self.attend(query, Attended::Memory { memory, past }, scope.mask, false).0)
     }
 
-    /// [`read`](Self::read), with the weights.
+    /// [`cross_attend`](Self::cross_attend), with the weights.
     ///
     /// # Panics
-    /// As [`read`](Self::read).
-    pub fn read_with_weights<'a>(
+    /// As [`cross_attend`](Self::cross_attend).
+    pub fn cross_attend_with_weights<'a>(
         &self,
         x: Tensor<3>,
-        memory: KeyValue,
+        memory: &KeyValueMemory,
         scope: impl Into<Scope<'a>>,
+        past: Option<&mut Past>,
     ) -> AttentionOutput {
         let scope = scope.into();
-        self.attend_with_weights(self.ask(x, scope.rotation), memory, scope.mask)
+        let query = self.project_query(x, scope.rotation);
+        self.output(self.attend(query, Attended::Memory { memory, past }, scope.mask, true))
     }
 
-    /// What the heads make of queries `[b, h, q, d]`, whoever made these and the keys: `[b, q, m]`.
-    fn attend(&self, query: Tensor<4>, seen: KeyValue, mask: &Mask) -> Tensor<3> {
-        let KeyValue { key, value } = seen;
-        self.merge(match &self.mechanism {
-            None => attend(query.clone(), key, value, mask, &self.options(&query.device())),
-            Some(mechanism) => mechanism.forward(query, key, value, mask),
-        })
+    /// [`cross_attend`](Self::cross_attend) of steps that begin a sequence, and what they look at, as
+    /// [`forward_with_summary`](Self::forward_with_summary).
+    ///
+    /// # Panics
+    /// As [`cross_attend`](Self::cross_attend).
+    pub fn cross_attend_with_summary<'a>(
+        &self,
+        x: Tensor<3>,
+        memory: &KeyValueMemory,
+        scope: impl Into<Scope<'a>>,
+        k: usize,
+    ) -> (Tensor<3>, Summary) {
+        let Scope { mask, rotation } = scope.into();
+        let query = self.project_query(x, rotation);
+        let (context, summary) = self.mechanism.cross_attend_with_summary(query, memory, mask, k);
+        (self.merge(context), summary)
     }
 
-    /// [`attend`](Self::attend), with the weights.
-    fn attend_with_weights(
+    /// The one way to attend: contexts `[b, h, q, d]`, and the weights if they are asked for.
+    fn attend(
         &self,
         query: Tensor<4>,
-        seen: KeyValue,
+        attended: Attended<'_>,
         mask: &Mask,
-    ) -> AttentionOutput {
-        let KeyValue { key, value } = seen;
-        let (context, weights) = match &self.mechanism {
-            None => {
-                let options = self.options(&query.device());
-                let attended = attend_with_weights(query, key, value, mask, &options);
-                (attended.context, attended.weights)
+        weights: bool,
+    ) -> (Tensor<4>, Option<Tensor<4>>) {
+        let mechanism = &self.mechanism;
+        let with = |(context, weights)| (context, Some(weights));
+        match attended {
+            Attended::Own { key, value, state: None } if weights => {
+                with(mechanism.forward_with_weights(query, key, value, mask))
             }
-            Some(mechanism) => {
-                let weights = mechanism.weights(query.clone(), key.clone(), mask);
-                (mechanism.forward(query, key, value, mask), weights)
+            Attended::Own { key, value, state: None } => {
+                (mechanism.forward(query, key, value, mask), None)
             }
-        };
+            Attended::Own { key, value, state: Some(state) } if weights => {
+                with(mechanism.step_with_weights(state, query, key, value, mask))
+            }
+            Attended::Own { key, value, state: Some(state) } => {
+                (mechanism.step(state, query, key, value, mask), None)
+            }
+            Attended::Memory { memory, past } => {
+                let mut start = Past::start();
+                let past = past.unwrap_or(&mut start);
+                if weights {
+                    with(mechanism.cross_attend_with_weights(query, memory, mask, past))
+                } else {
+                    (mechanism.cross_attend(query, memory, mask, past), None)
+                }
+            }
+        }
+    }
+
+    fn output(&self, (context, weights): (Tensor<4>, Option<Tensor<4>>)) -> AttentionOutput {
+        let weights = weights.expect("weights that were asked for");
         AttentionOutput { output: self.merge(context), weights }
     }
 
-    /// Queries, keys and values of self-attention, with those of the steps before.
-    fn reflect(
+    /// Queries, keys and values of self-attention.
+    fn project_self(
         &self,
         x: Tensor<3>,
         rotation: Option<&Rotation>,
-        cache: Option<&mut KvCache>,
-    ) -> (Tensor<4>, KeyValue) {
+    ) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
         let [d_model, _] = self.query.weight.shape().dims();
         let [d_memory, _] = self.key.weight.shape().dims();
         assert_shape!(x, [_, _, d_memory]);
         assert_shape!(x, [_, _, d_model]);
         let [query, key, value] = apply_all([&self.query, &self.key, &self.value], x);
-        let own = self.key_value(key, value, rotation);
-        let seen = match cache {
-            None => own,
-            Some(cache) => cache.append(own),
-        };
-        (self.heads_of(query, rotation), seen)
+        let (key, value) = self.key_value_heads(key, value, rotation);
+        (self.query_heads(query, rotation), key, value)
     }
 
     /// The queries `[b, h, q, d]` of `x`.
-    fn ask(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
+    fn project_query(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
         let [d_model, _] = self.query.weight.shape().dims();
         assert_shape!(x, [_, _, d_model]);
-        self.heads_of(apply(&self.query, x), rotation)
-    }
-
-    fn options(&self, device: &Device) -> AttendOptions {
-        let dropout = self.dropout.draw(device);
-        AttendOptions { softcap: self.softcap, dropout, ..Default::default() }
+        self.query_heads(apply(&self.query, x), rotation)
     }
 
     /// `[b, q, h · d]` → `[b, h, q, d]`
-    fn heads_of(&self, query: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
-        turn(self.split(query, self.heads), self.norm_query.as_ref(), rotation)
+    fn query_heads(&self, query: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
+        norm_and_rotate(self.split(query, self.heads), self.norm_query.as_ref(), rotation)
     }
 
-    /// Of `[b, k, g · d]`.
-    fn key_value(&self, key: Tensor<3>, value: Tensor<3>, rotation: Option<&Rotation>) -> KeyValue {
-        let key = self.split(key, self.kv_heads); // [b, g, k, d]
-        let value = self.split(value, self.kv_heads); // [b, g, k, d]
-        KeyValue { key: turn(key, self.norm_key.as_ref(), rotation), value }
+    /// Twice `[b, k, g · d]` → `[b, g, k, d]`
+    fn key_value_heads(
+        &self,
+        key: Tensor<3>,
+        value: Tensor<3>,
+        rotation: Option<&Rotation>,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let [key, value] = [key, value].map(|x| self.split(x, self.kv_heads));
+        (norm_and_rotate(key, self.norm_key.as_ref(), rotation), value)
     }
 
     /// `[b, s, heads · d]` → `[b, heads, s, d]`
@@ -390,7 +401,7 @@ impl MultiHeadAttention {
 }
 
 /// Norm before rotation: a rotation keeps the length that the norm gave.
-fn turn(x: Tensor<4>, norm: Option<&Norm>, rotation: Option<&Rotation>) -> Tensor<4> {
+fn norm_and_rotate(x: Tensor<4>, norm: Option<&Norm>, rotation: Option<&Rotation>) -> Tensor<4> {
     let x = match norm {
         None => x,
         Some(norm) => norm.forward(x),

@@ -2,73 +2,55 @@
 
 use crate::config::{ConfigError, check_nonzero, check_positive, check_probability};
 use crate::norm::default_epsilon;
+use crate::watch::Watch;
 use crate::{
-    Activation, DecoderCache, FeedForward, FeedForwardConfig, KvCache, MultiHeadAttention,
+    Activation, DecoderCache, FeedForward, FeedForwardConfig, MultiHeadAttention,
     MultiHeadAttentionConfig, Norm, NormConfig, NormKind, NormOrder, Residual, Scope,
 };
-use attn_core::mechanism::MechanismConfig;
+use attn_core::explain::Summary;
+use attn_core::mechanism::{AnyState, AttentionConfig, MechanismConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of the blocks of a model; all its blocks are alike.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "crate::earlier::BlockFile")]
 pub struct BlockConfig {
     /// Width of the model.
     pub d_model: usize,
     /// Number of query heads.
     pub heads: usize,
     /// Number of key/value heads; `None`, as many as there are query heads.
-    #[serde(default)]
     pub kv_heads: Option<usize>,
     /// Width of a head; `None` is `d_model / heads`.
-    #[serde(default)]
     pub d_head: Option<usize>,
     /// Inner width of the feed-forward layer; `None` is `4 · d_model`, as in the paper.
-    #[serde(default)]
     pub d_ff: Option<usize>,
     /// Activation of the feed-forward layer, plain or gated.
-    #[serde(default)]
     pub activation: Activation,
     /// Whether projections and feed-forward layers have biases.
-    #[serde(default = "default_bias")]
     pub bias: bool,
     /// Which norm.
-    #[serde(default)]
     pub norm: NormKind,
     /// `ε` of the norms.
-    #[serde(default = "default_epsilon")]
     pub norm_epsilon: f64,
     /// Whether the norms stand before or after the sub-layers.
-    #[serde(default)]
     pub norm_order: NormOrder,
     /// Whether queries and keys are normed before they meet.
-    #[serde(default)]
     pub query_key_norm: bool,
-    /// Attention scores `s` become `c · tanh(s / c)`.
-    #[serde(default)]
-    pub softcap: Option<f64>,
     /// Probability to drop an element of what a sub-layer adds, and of the model's input.
-    #[serde(default = "default_dropout")]
     pub dropout: f64,
-    /// Probability to drop an attention weight.
-    #[serde(default)]
-    pub attention_dropout: f64,
     /// Probability to drop an element inside the feed-forward layer.
-    #[serde(default)]
     pub feed_forward_dropout: f64,
-    /// What self-attention attends with; `None` is scaled dot-product attention. Another one brings
-    /// its own dropout, and there is no soft-cap.
-    #[serde(default)]
-    pub mechanism: Option<MechanismConfig>,
+    /// What self-attention attends with; by default scaled dot-product attention.
+    pub mechanism: MechanismConfig,
+    /// What cross-attention, of a block that has it, attends with; by default scaled dot-product
+    /// attention.
+    pub cross_mechanism: MechanismConfig,
 }
 
-fn default_bias() -> bool {
-    true
-}
-
-fn default_dropout() -> f64 {
+pub(crate) fn default_dropout() -> f64 {
     0.1
 }
 
@@ -83,17 +65,51 @@ impl BlockConfig {
             d_head: None,
             d_ff: None,
             activation: Activation::default(),
-            bias: default_bias(),
+            bias: true,
             norm: NormKind::default(),
             norm_epsilon: default_epsilon(),
             norm_order: NormOrder::default(),
             query_key_norm: false,
-            softcap: None,
             dropout: default_dropout(),
-            attention_dropout: 0.0,
             feed_forward_dropout: 0.0,
-            mechanism: None,
+            mechanism: MechanismConfig::default(),
+            cross_mechanism: MechanismConfig::default(),
         }
+    }
+
+    /// Another mechanism of self-attention.
+    pub fn with_mechanism(self, mechanism: MechanismConfig) -> Self {
+        Self { mechanism, ..self }
+    }
+
+    /// Another mechanism of cross-attention.
+    pub fn with_cross_mechanism(self, cross_mechanism: MechanismConfig) -> Self {
+        Self { cross_mechanism, ..self }
+    }
+
+    /// Attention weights are dropped with this probability, in self- and cross-attention.
+    ///
+    /// # Panics
+    /// If either mechanism is not [`AttentionConfig`], which has the weights.
+    pub fn with_attention_dropout(self, dropout: f64) -> Self {
+        self.map_attention(|attention| attention.with_dropout(dropout))
+    }
+
+    /// Attention scores `s` become `c · tanh(s / c)`, in self- and cross-attention.
+    ///
+    /// # Panics
+    /// If either mechanism is not [`AttentionConfig`], which has the scores.
+    pub fn with_softcap(self, softcap: f64) -> Self {
+        self.map_attention(|attention| attention.with_softcap(softcap))
+    }
+
+    fn map_attention(self, change: impl Fn(AttentionConfig) -> AttentionConfig) -> Self {
+        let map = |mechanism| match mechanism {
+            MechanismConfig::Attention(attention) => MechanismConfig::Attention(change(attention)),
+            other => panic!("a mechanism without scores and weights of its own: {other:?}"),
+        };
+        let (mechanism, cross_mechanism) = (map(self.mechanism), map(self.cross_mechanism));
+        Self { mechanism, cross_mechanism, ..self }
     }
 
     /// Width of a head.
@@ -103,18 +119,21 @@ impl BlockConfig {
 
     /// The self-attention of a block.
     pub fn attention(&self) -> MultiHeadAttentionConfig {
-        MultiHeadAttentionConfig { mechanism: self.mechanism.clone(), ..self.cross_attention() }
+        self.attention_with(&self.mechanism)
     }
 
     /// The cross-attention of a block.
     pub fn cross_attention(&self) -> MultiHeadAttentionConfig {
+        self.attention_with(&self.cross_mechanism)
+    }
+
+    fn attention_with(&self, mechanism: &MechanismConfig) -> MultiHeadAttentionConfig {
         MultiHeadAttentionConfig {
             kv_heads: self.kv_heads,
             d_head: self.d_head,
             bias: self.bias,
             query_key_norm: self.query_key_norm,
-            softcap: self.softcap,
-            dropout: self.attention_dropout,
+            mechanism: mechanism.clone(),
             ..MultiHeadAttentionConfig::new(self.d_model, self.heads)
         }
     }
@@ -138,11 +157,16 @@ impl BlockConfig {
     /// # Errors
     /// If heads do not split evenly, a size is zero, or a number is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_probability("attention_dropout", self.attention_dropout)?;
         check_probability("feed_forward_dropout", self.feed_forward_dropout)?;
         check_probability("dropout", self.dropout)?;
         check_positive("norm_epsilon", self.norm_epsilon)?;
         self.attention().validate()?;
+        self.cross_attention().validate().map_err(|error| match error {
+            ConfigError::Mechanism { source, .. } => {
+                ConfigError::Mechanism { key: "cross_mechanism", source }
+            }
+            other => other,
+        })?;
         self.feed_forward().validate()
     }
 
@@ -207,24 +231,29 @@ impl Block {
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        cache: Option<&mut KvCache>,
+        state: Option<&mut AnyState>,
     ) -> Tensor<3> {
-        self.run(x, scope.into(), cache, None)
+        self.run(x, scope.into(), state, Watch::Nothing)
     }
 
     fn run(
         &self,
         x: Tensor<3>,
         scope: Scope<'_>,
-        cache: Option<&mut KvCache>,
-        weights: Option<&mut Vec<Tensor<4>>>,
+        state: Option<&mut AnyState>,
+        watch: Watch<'_>,
     ) -> Tensor<3> {
-        let x = self.residual.around(x, &self.norm_attention, |x| match weights {
-            None => self.attention.forward(x, scope, cache),
-            Some(weights) => {
-                let attended = self.attention.forward_with_weights(x, scope, cache);
-                weights.push(attended.weights);
+        let x = self.residual.around(x, &self.norm_attention, |x| match watch {
+            Watch::Nothing => self.attention.forward(x, scope, state),
+            Watch::Weights(all) => {
+                let attended = self.attention.forward_with_weights(x, scope, state);
+                all.push(attended.weights);
                 attended.output
+            }
+            Watch::Summaries(all, k) => {
+                let (output, summary) = self.attention.forward_with_summary(x, scope, k);
+                all.push(summary);
+                output
             }
         });
         self.residual.around(x, &self.norm_feed_forward, |x| self.feed_forward.forward(x))
@@ -252,7 +281,7 @@ impl Stack {
         scope: impl Into<Scope<'a>>,
         cache: Option<&mut DecoderCache>,
     ) -> Tensor<3> {
-        self.run(x, scope.into(), cache, None)
+        self.run(x, scope.into(), cache, Watch::Nothing)
     }
 
     /// [`forward`](Self::forward), with the weights of each block's attention, `[b, h, q, k]`.
@@ -266,8 +295,24 @@ impl Stack {
         cache: Option<&mut DecoderCache>,
     ) -> (Tensor<3>, Vec<Tensor<4>>) {
         let mut weights = Vec::with_capacity(self.blocks.len());
-        let x = self.run(x, scope.into(), cache, Some(&mut weights));
+        let x = self.run(x, scope.into(), cache, Watch::Weights(&mut weights));
         (x, weights)
+    }
+
+    /// [`forward`](Self::forward) of whole sequences, with what the steps look at in each block: see
+    /// [`MultiHeadAttention::forward_with_summary`].
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_summaries<'a>(
+        &self,
+        x: Tensor<3>,
+        scope: impl Into<Scope<'a>>,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let mut summaries = Vec::with_capacity(self.blocks.len());
+        let x = self.run(x, scope.into(), None, Watch::Summaries(&mut summaries, k));
+        (x, summaries)
     }
 
     fn run(
@@ -275,12 +320,12 @@ impl Stack {
         mut x: Tensor<3>,
         scope: Scope<'_>,
         cache: Option<&mut DecoderCache>,
-        mut weights: Option<&mut Vec<Tensor<4>>>,
+        mut watch: Watch<'_>,
     ) -> Tensor<3> {
         let mut layers = cache.map(|cache| cache.layers(self.blocks.len()).iter_mut());
         for block in &self.blocks {
-            let cache = layers.as_mut().and_then(Iterator::next);
-            x = block.run(x, scope, cache, weights.as_deref_mut());
+            let state = layers.as_mut().and_then(Iterator::next);
+            x = block.run(x, scope, state, watch.again());
         }
         match &self.norm {
             None => x,

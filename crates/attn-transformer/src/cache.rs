@@ -1,95 +1,20 @@
-//! What a decoder remembers from one step to the next.
+//! What a decoder keeps from one step to the next.
 
-use crate::KeyValue;
-use attn_kernels::narrow::narrow;
-use burn::tensor::{Int, Tensor, TensorData};
-use std::ops::Range;
+use attn_core::alignment::Past;
+use attn_core::mechanism::{AnyState, KeyValueMemory, MechanismState};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// The keys and values of one self-attention layer, of all steps so far.
-///
-/// They lie in tensors that have room for steps to come, so that a step is written behind the others
-/// and these stay where they are.
-#[derive(Clone, Debug, Default)]
-pub struct KvCache {
-    /// With room: of its steps, the first [`len`](Self::len) count.
-    seen: Option<KeyValue>,
-    len: usize,
-}
-
-impl KvCache {
-    /// Number of steps.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are no steps yet.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Adds the steps of `new` and returns all.
-    ///
-    /// # Panics
-    /// If batch, heads or head width are not those of the steps so far.
-    pub fn append(&mut self, new: KeyValue) -> KeyValue {
-        let steps = self.len..self.len + new.keys();
-        let all = match self.seen.take() {
-            None => new,
-            Some(seen) => {
-                let [b, g, room, d] = seen.key.dims();
-                let [new_b, new_g, _, new_d] = new.key.dims();
-                assert_eq!(
-                    [new_b, new_g, new_d],
-                    [b, g, d],
-                    "new keys do not fit the cache: batch, heads and head width must agree"
-                );
-                // Twice what is needed now: then each step is moved a few times at most.
-                let wanted = if steps.end <= room { room } else { 2 * steps.end };
-                KeyValue {
-                    key: write(with_room(seen.key, steps.start, wanted), new.key, steps.clone()),
-                    value: write(
-                        with_room(seen.value, steps.start, wanted),
-                        new.value,
-                        steps.clone(),
-                    ),
-                }
-            }
-        };
-        self.len = steps.end;
-        let KeyValue { key, value } = self.seen.insert(all).clone();
-        KeyValue { key: narrow(key, 2, 0, self.len), value: narrow(value, 2, 0, self.len) }
-    }
-
-    fn select_rows(&mut self, rows: &Tensor<1, Int>) {
-        self.seen = self.seen.take().map(|seen| seen.select_rows(rows));
-    }
-}
-
-/// The first `steps` steps of `[b, g, room, d]`, with another room.
-fn with_room(seen: Tensor<4>, steps: usize, room: usize) -> Tensor<4> {
-    let [b, g, old_room, d] = seen.dims();
-    if old_room == room {
-        return seen;
-    }
-    let empty = Tensor::zeros([b, g, room, d], (&seen.device(), seen.dtype()));
-    write(empty, seen.narrow(2, 0, steps), 0..steps)
-}
-
-/// Writes `[b, g, steps, d]` to some steps of `to`.
-fn write(to: Tensor<4>, new: Tensor<4>, steps: Range<usize>) -> Tensor<4> {
-    let [b, g, _, d] = to.dims();
-    to.slice_assign([0..b, 0..g, steps, 0..d], new)
-}
-
-/// The cache of all layers of a decoder: the steps so far, and, in an encoder–decoder, the keys and
-/// values that its cross-attentions made of the memory.
+/// The cache of all layers of a decoder: the states of their self-attentions, and, in an
+/// encoder–decoder, the keys and values that their cross-attentions made of the memory, and what the
+/// steps so far left to those that look back.
 ///
 /// It belongs to the batch, the model and the memory that it was first used with. With it, a
 /// sequence may be decoded at once, in chunks or step by step, with the same result.
 #[derive(Clone, Debug, Default)]
 pub struct DecoderCache {
-    pub(crate) layers: Vec<KvCache>,
-    pub(crate) memory: Vec<KeyValue>,
+    layers: Vec<AnyState>,
+    memory: Vec<KeyValueMemory>,
+    pasts: Vec<Past>,
 }
 
 impl DecoderCache {
@@ -100,12 +25,17 @@ impl DecoderCache {
 
     /// Number of steps so far.
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, KvCache::len)
+        self.layers.first().map_or(0, AnyState::len)
     }
 
     /// Whether there are no steps yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The states of the self-attentions, from input to output; none before the first step.
+    pub fn states(&self) -> &[AnyState] {
+        &self.layers
     }
 
     /// Keeps the sequences `rows`, in that order; sequences may repeat or vanish. What beam search
@@ -120,40 +50,55 @@ impl DecoderCache {
 
     /// [`reorder`](Self::reorder) of the steps so far alone.
     pub(crate) fn reorder_steps(&mut self, rows: &[usize]) {
-        let Some(seen) = self.layers.iter().find_map(|layer| layer.seen.as_ref()) else { return };
-        let Some(rows) = row_index(rows, &seen.key) else { return };
+        let Some((batch, device)) = self.layers.iter().find_map(AnyState::batch) else { return };
+        let Some(rows) = row_index(rows, batch, &device) else { return };
         for layer in &mut self.layers {
-            layer.select_rows(&rows);
+            *layer = std::mem::take(layer).select_rows(&rows);
+        }
+        for past in &mut self.pasts {
+            *past = std::mem::take(past).select_rows(&rows);
         }
     }
 
     /// [`reorder`](Self::reorder) of what was made of the memory alone.
     pub(crate) fn reorder_memory(&mut self, rows: &[usize]) {
-        let Some(first) = self.memory.first() else { return };
-        let Some(rows) = row_index(rows, &first.key) else { return };
+        let Some(first) = self.memory.first().map(KeyValueMemory::value) else { return };
+        let Some(rows) = row_index(rows, first.dims()[0], &first.device()) else { return };
         let memory = std::mem::take(&mut self.memory).into_iter();
         self.memory = memory.map(|memory| memory.select_rows(&rows)).collect();
     }
 
-    /// The caches of a stack of `layers` layers.
-    pub(crate) fn layers(&mut self, layers: usize) -> &mut [KvCache] {
+    /// The states of a stack of `layers` layers.
+    pub(crate) fn layers(&mut self, layers: usize) -> &mut [AnyState] {
         if self.layers.is_empty() {
-            self.layers.resize_with(layers, KvCache::default);
+            self.layers.resize_with(layers, AnyState::default);
         }
         assert_eq!(self.layers.len(), layers, "the cache is that of a stack of another depth");
         &mut self.layers
     }
+
+    /// For each layer of a stack with cross-attention its state, its memory, which `project` makes at
+    /// the first use, and its past.
+    pub(crate) fn cross_layers(
+        &mut self,
+        layers: usize,
+        project: impl FnOnce() -> Vec<KeyValueMemory>,
+    ) -> impl Iterator<Item = (&mut AnyState, &KeyValueMemory, &mut Past)> {
+        self.layers(layers);
+        if self.memory.is_empty() {
+            self.memory = project();
+            self.pasts = vec![Past::start(); layers];
+        }
+        let own = self.layers.iter_mut().zip(&self.memory).zip(&mut self.pasts);
+        own.map(|((state, memory), past)| (state, memory, past))
+    }
 }
 
-/// `rows` as an index into the first dimension of `tensor`; `None` if that would change nothing.
+/// `rows` as an index into a batch; `None` if that would change nothing.
 ///
 /// # Panics
 /// If a row is out of range.
-pub(crate) fn row_index<const D: usize>(
-    rows: &[usize],
-    tensor: &Tensor<D>,
-) -> Option<Tensor<1, Int>> {
-    let batch = tensor.dims()[0];
+pub(crate) fn row_index(rows: &[usize], batch: usize, device: &Device) -> Option<Tensor<1, Int>> {
     if let Some(row) = rows.iter().find(|&&row| row >= batch) {
         panic!("row {row} is out of range, the batch has {batch}");
     }
@@ -161,5 +106,5 @@ pub(crate) fn row_index<const D: usize>(
         return None;
     }
     let indices: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-    Some(Tensor::from_data(TensorData::new(indices, [rows.len()]), &tensor.device()))
+    Some(Tensor::from_data(TensorData::new(indices, [rows.len()]), device))
 }

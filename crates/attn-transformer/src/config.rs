@@ -53,18 +53,32 @@ pub enum ConfigError {
         /// Width of the model.
         d_model: usize,
     },
-    /// A mechanism that cannot be, or does not fit the heads.
-    #[error("mechanism: {0}")]
-    Mechanism(#[from] MechanismError),
-    /// A mechanism that needs to know of the queries before these.
-    #[error("the mechanism looks back at earlier queries, which a layer does not keep")]
-    LooksBack,
+    /// A mechanism that is invalid or does not fit the heads.
+    #[error("{key}: {source}")]
+    Mechanism {
+        /// `mechanism` or `cross_mechanism`.
+        key: &'static str,
+        /// Why.
+        source: MechanismError,
+    },
     /// A mechanism that a decoder cannot use.
     #[error("the mechanism needs all keys at once, a decoder has a causal mask and a cache")]
     Decoder,
-    /// What a mechanism of its own leaves no room for.
-    #[error("{key} is given beside a mechanism, which has its own or none")]
-    BesideMechanism {
+    /// A mechanism that cross-attention cannot use.
+    #[error(
+        "the cross_mechanism needs queries that have a position among the keys, which steps of a \
+         target have not among those of a source"
+    )]
+    Cross,
+    /// A key of scores or weights beside a mechanism that has none.
+    #[error("{key} is given, but the mechanism is not \"attention\", which alone can take it")]
+    NotOfMechanism {
+        /// The key in question.
+        key: &'static str,
+    },
+    /// A key that is given in a mechanism and beside it.
+    #[error("{key} is given twice: beside the mechanism, as earlier versions had it, and in it")]
+    Twice {
         /// The key in question.
         key: &'static str,
     },
@@ -94,9 +108,11 @@ pub enum ConfigError {
 }
 
 /// Refuses a mechanism that a decoder cannot attend to itself with.
-pub(crate) fn check_decodes(mechanism: Option<&MechanismConfig>) -> Result<(), ConfigError> {
-    match mechanism {
-        Some(mechanism) if !mechanism.decodes() => Err(ConfigError::Decoder),
-        _ => Ok(()),
-    }
+pub(crate) fn check_decodes(mechanism: &MechanismConfig) -> Result<(), ConfigError> {
+    if mechanism.decodes() { Ok(()) } else { Err(ConfigError::Decoder) }
+}
+
+/// Refuses a mechanism that cross-attention cannot use.
+pub(crate) fn check_cross_attends(mechanism: &MechanismConfig) -> Result<(), ConfigError> {
+    if mechanism.cross_attends() { Ok(()) } else { Err(ConfigError::Cross) }
 }

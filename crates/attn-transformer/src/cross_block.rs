@@ -1,11 +1,15 @@
-//! The block that also reads a memory, and stacks of it.
+//! The block that also attends to a memory, and stacks of it.
 
 use crate::config::check_nonzero;
+use crate::watch::Watch;
 use crate::{
-    BlockConfig, DecoderCache, FeedForward, KeyValue, KvCache, Memory, MultiHeadAttention, Norm,
-    Residual, Scope,
+    BlockConfig, DecoderCache, EncodedSource, FeedForward, MultiHeadAttention, Norm, Residual,
+    Scope,
 };
 use attn_core::Mask;
+use attn_core::alignment::Past;
+use attn_core::explain::Summary;
+use attn_core::mechanism::{AnyState, KeyValueMemory};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -48,7 +52,7 @@ pub struct CrossBlock {
     pub attention: MultiHeadAttention,
     /// Norm of the cross-attention.
     pub norm_cross: Norm,
-    /// Cross-attention: reads the memory.
+    /// Cross-attention, to the memory.
     pub cross: MultiHeadAttention,
     /// Norm of the feed-forward layer.
     pub norm_feed_forward: Norm,
@@ -58,43 +62,56 @@ pub struct CrossBlock {
     pub residual: Residual,
 }
 
+/// What a block with cross-attention attends to.
+#[derive(Debug)]
+pub struct CrossInputs<'a> {
+    /// Of `s` keys, from [`MultiHeadAttention::project_memory`] of [`CrossBlock::cross`].
+    pub memory: &'a KeyValueMemory,
+    /// `t` queries and `s` keys.
+    pub mask: &'a Mask,
+    /// The state of self-attention, where there are steps before or after these.
+    pub state: Option<&'a mut AnyState>,
+    /// What earlier steps left to a cross-attention that looks back; `None` at the start.
+    pub past: Option<&'a mut Past>,
+}
+
 impl CrossBlock {
     /// # Shapes
     /// - `x` and result: `[b, t, m]`
-    /// - `memory`: of `s` keys, from [`MultiHeadAttention::project`] of `self.cross`
-    /// - `memory_mask`: `t` queries and `s` keys
     ///
     /// # Panics
-    /// As [`MultiHeadAttention::forward`].
+    /// As [`MultiHeadAttention::forward`] and [`MultiHeadAttention::cross_attend`].
     pub fn forward<'a>(
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        memory: KeyValue,
-        memory_mask: &Mask,
-        cache: Option<&mut KvCache>,
+        inputs: CrossInputs<'_>,
     ) -> Tensor<3> {
-        self.run(x, scope.into(), memory, memory_mask, cache, None)
+        self.run(x, scope.into(), inputs, Watch::Nothing)
     }
 
     fn run(
         &self,
         x: Tensor<3>,
         scope: Scope<'_>,
-        memory: KeyValue,
-        memory_mask: &Mask,
-        cache: Option<&mut KvCache>,
-        weights: Option<&mut Vec<Tensor<4>>>,
+        inputs: CrossInputs<'_>,
+        watch: Watch<'_>,
     ) -> Tensor<3> {
+        let CrossInputs { memory, mask, state, past } = inputs;
         let x = self
             .residual
-            .around(x, &self.norm_attention, |x| self.attention.forward(x, scope, cache));
-        let x = self.residual.around(x, &self.norm_cross, |x| match weights {
-            None => self.cross.read(x, memory, memory_mask),
-            Some(weights) => {
-                let read = self.cross.read_with_weights(x, memory, memory_mask);
-                weights.push(read.weights);
-                read.output
+            .around(x, &self.norm_attention, |x| self.attention.forward(x, scope, state));
+        let x = self.residual.around(x, &self.norm_cross, |x| match watch {
+            Watch::Nothing => self.cross.cross_attend(x, memory, mask, past),
+            Watch::Weights(all) => {
+                let attended = self.cross.cross_attend_with_weights(x, memory, mask, past);
+                all.push(attended.weights);
+                attended.output
+            }
+            Watch::Summaries(all, k) => {
+                let (output, summary) = self.cross.cross_attend_with_summary(x, memory, mask, k);
+                all.push(summary);
+                output
             }
         });
         self.residual.around(x, &self.norm_feed_forward, |x| self.feed_forward.forward(x))
@@ -121,10 +138,10 @@ impl CrossStack {
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        memory: &Memory,
+        source: &EncodedSource,
         cache: Option<&mut DecoderCache>,
     ) -> Tensor<3> {
-        self.run(x, scope.into(), memory, cache, None)
+        self.run(x, scope.into(), source, cache, Watch::Nothing)
     }
 
     /// [`forward`](Self::forward), with the weights of each block's cross-attention,
@@ -136,48 +153,67 @@ impl CrossStack {
         &self,
         x: Tensor<3>,
         scope: impl Into<Scope<'a>>,
-        memory: &Memory,
+        source: &EncodedSource,
         cache: Option<&mut DecoderCache>,
     ) -> (Tensor<3>, Vec<Tensor<4>>) {
         let mut weights = Vec::with_capacity(self.blocks.len());
-        let x = self.run(x, scope.into(), memory, cache, Some(&mut weights));
+        let x = self.run(x, scope.into(), source, cache, Watch::Weights(&mut weights));
         (x, weights)
+    }
+
+    /// [`forward`](Self::forward) of whole targets, with what their steps look at in the source, by each
+    /// block's cross-attention: see [`MultiHeadAttention::cross_attend_with_summary`].
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_summaries<'a>(
+        &self,
+        x: Tensor<3>,
+        scope: impl Into<Scope<'a>>,
+        source: &EncodedSource,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let mut summaries = Vec::with_capacity(self.blocks.len());
+        let x = self.run(x, scope.into(), source, None, Watch::Summaries(&mut summaries, k));
+        (x, summaries)
     }
 
     fn run(
         &self,
         mut x: Tensor<3>,
         scope: Scope<'_>,
-        memory: &Memory,
-        mut cache: Option<&mut DecoderCache>,
-        mut weights: Option<&mut Vec<Tensor<4>>>,
+        source: &EncodedSource,
+        cache: Option<&mut DecoderCache>,
+        mut watch: Watch<'_>,
     ) -> Tensor<3> {
-        let projected = self.project(memory, cache.as_deref_mut());
-        let mut layers = cache.map(|cache| cache.layers(self.blocks.len()).iter_mut());
-        for (block, projected) in self.blocks.iter().zip(projected) {
-            let cache = layers.as_mut().and_then(Iterator::next);
-            x = block.run(x, scope, projected, &memory.mask, cache, weights.as_deref_mut());
+        let project = || {
+            let one = |block: &CrossBlock| block.cross.project_memory(source.encoded.clone(), None);
+            self.blocks.iter().map(one).collect::<Vec<_>>()
+        };
+        let mask = &source.mask;
+        let memories;
+        let inputs: Vec<CrossInputs<'_>> = match cache {
+            None => {
+                memories = project();
+                let alone = |memory| CrossInputs { memory, mask, state: None, past: None };
+                memories.iter().map(alone).collect()
+            }
+            Some(cache) => cache
+                .cross_layers(self.blocks.len(), project)
+                .map(|(state, memory, past)| CrossInputs {
+                    memory,
+                    mask,
+                    state: Some(state),
+                    past: Some(past),
+                })
+                .collect(),
+        };
+        for (block, inputs) in self.blocks.iter().zip(inputs) {
+            x = block.run(x, scope, inputs, watch.again());
         }
         match &self.norm {
             None => x,
             Some(norm) => norm.forward(x),
-        }
-    }
-
-    /// The memory's keys and values for each block; with a cache, projected in its first use alone.
-    fn project(&self, memory: &Memory, cache: Option<&mut DecoderCache>) -> Vec<KeyValue> {
-        let project = || {
-            let one = |block: &CrossBlock| block.cross.project(memory.encoded.clone(), None);
-            self.blocks.iter().map(one).collect()
-        };
-        match cache {
-            None => project(),
-            Some(cache) => {
-                if cache.memory.is_empty() {
-                    cache.memory = project();
-                }
-                cache.memory.clone()
-            }
         }
     }
 }

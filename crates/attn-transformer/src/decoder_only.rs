@@ -5,6 +5,7 @@ use crate::config::{
 };
 use crate::linear::{logits, projection};
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
+use attn_core::explain::Summary;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor};
@@ -69,7 +70,7 @@ impl DecoderOnlyConfig {
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
-        check_decodes(self.block.mechanism.as_ref())?;
+        check_decodes(&self.block.mechanism)?;
         self.positions.validate(self.block.d_model, self.block.d_head())
     }
 
@@ -155,6 +156,25 @@ impl DecoderOnly {
         let scope = Scope { mask, rotation: rotation.as_ref() };
         let (x, weights) = self.stack.forward_with_weights(x, scope, cache);
         (self.logits(x), weights)
+    }
+
+    /// [`forward`](Self::forward) of whole sequences, with what the steps look at in each block: the `k`
+    /// keys of most weight, entropies, and what each key receives, without anything of size
+    /// steps × steps for scaled dot-product attention.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_summaries(
+        &self,
+        tokens: Tensor<2, Int>,
+        layout: &Layout,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let Layout { mask, positions } = layout;
+        let (x, rotation) = self.input.forward(tokens, &self.embedding, positions, 0);
+        let scope = Scope { mask, rotation: rotation.as_ref() };
+        let (x, summaries) = self.stack.forward_with_summaries(x, scope, k);
+        (self.logits(x), summaries)
     }
 
     /// The number of steps a sequence may have; `None` if there is no bound.

@@ -1,7 +1,8 @@
 //! The encoder–decoder Transformer.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version,
+    self, ConfigError, ConfigFileError, check_cross_attends, check_decodes, check_nonzero,
+    check_version,
 };
 use crate::linear::{logits, projection};
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     init,
 };
 use attn_core::Mask;
+use attn_core::explain::Summary;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor, assert_shape};
@@ -105,7 +107,8 @@ impl EncoderDecoderConfig {
         check_nonzero("encoder_layers", self.encoder_layers)?;
         check_nonzero("decoder_layers", self.decoder_layers)?;
         self.block.validate()?;
-        check_decodes(self.block.mechanism.as_ref())?;
+        check_decodes(&self.block.mechanism)?;
+        check_cross_attends(&self.block.cross_mechanism)?;
         self.positions.validate(self.block.d_model, self.block.d_head())?;
         if self.tying == Tying::All && source_vocab != target_vocab {
             return Err(ConfigError::TiedVocabularies { source_vocab, target_vocab });
@@ -150,9 +153,9 @@ impl EncoderDecoderConfig {
     }
 }
 
-/// What a decoder reads: the encoded source, and which of its steps are real.
+/// The encoded source, and which of its steps are real: what a decoder attends to.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct EncodedSource {
     /// `[b, s, m]`
     pub encoded: Tensor<3>,
     /// `t` queries, `s` keys.
@@ -247,8 +250,8 @@ impl EncoderDecoder {
     ///
     /// # Panics
     /// As [`encode`](Self::encode).
-    pub fn memory(&self, source: Tensor<2, Int>, source_mask: &Mask) -> Memory {
-        Memory { encoded: self.encode(source, source_mask), mask: source_mask.clone() }
+    pub fn memory(&self, source: Tensor<2, Int>, source_mask: &Mask) -> EncodedSource {
+        EncodedSource { encoded: self.encode(source, source_mask), mask: source_mask.clone() }
     }
 
     /// Logits of each target token's successor. With a cache, `target` are the tokens that follow
@@ -264,7 +267,7 @@ impl EncoderDecoder {
     pub fn decode(
         &self,
         target: Tensor<2, Int>,
-        memory: &Memory,
+        memory: &EncodedSource,
         cache: Option<&mut DecoderCache>,
     ) -> Tensor<3> {
         self.logits(self.decode_hidden(target, memory, cache))
@@ -278,13 +281,47 @@ impl EncoderDecoder {
     pub fn decode_with_weights(
         &self,
         target: Tensor<2, Int>,
-        memory: &Memory,
+        memory: &EncodedSource,
         cache: Option<&mut DecoderCache>,
     ) -> (Tensor<3>, Vec<Tensor<4>>) {
         let (x, rotation) = self.embed_target(target, memory, cache.as_deref());
         let scope = Scope { mask: &Mask::causal(), rotation: rotation.as_ref() };
         let (x, weights) = self.decoder.forward_with_weights(x, scope, memory, cache);
         (self.logits(x), weights)
+    }
+
+    /// [`decode`](Self::decode) of whole targets, with what their steps look at in the source, by each
+    /// decoder block's cross-attention: the `k` source steps of most weight, entropies, and what each
+    /// source step receives.
+    ///
+    /// # Panics
+    /// As [`decode`](Self::decode).
+    pub fn decode_with_summaries(
+        &self,
+        target: Tensor<2, Int>,
+        memory: &EncodedSource,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let (x, rotation) = self.embed_target(target, memory, None);
+        let scope = Scope { mask: &Mask::causal(), rotation: rotation.as_ref() };
+        let (x, summaries) = self.decoder.forward_with_summaries(x, scope, memory, k);
+        (self.logits(x), summaries)
+    }
+
+    /// [`encode`](Self::encode), with what the steps of the source look at in each encoder block.
+    ///
+    /// # Panics
+    /// As [`encode`](Self::encode).
+    pub fn encode_with_summaries(
+        &self,
+        source: Tensor<2, Int>,
+        source_mask: &Mask,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let vectors = &self.source_embedding;
+        let (x, rotation) = self.source_input.forward(source, vectors, &Positions::Contiguous, 0);
+        let scope = Scope { mask: source_mask, rotation: rotation.as_ref() };
+        self.encoder.forward_with_summaries(x, scope, k)
     }
 
     /// The number of steps that source and target may each have; `None` if there is no bound.
@@ -305,7 +342,7 @@ impl EncoderDecoder {
     fn decode_hidden(
         &self,
         target: Tensor<2, Int>,
-        memory: &Memory,
+        memory: &EncodedSource,
         cache: Option<&mut DecoderCache>,
     ) -> Tensor<3> {
         let (x, rotation) = self.embed_target(target, memory, cache.as_deref());
@@ -316,7 +353,7 @@ impl EncoderDecoder {
     fn embed_target(
         &self,
         target: Tensor<2, Int>,
-        memory: &Memory,
+        memory: &EncodedSource,
         cache: Option<&DecoderCache>,
     ) -> (Tensor<3>, Option<crate::Rotation>) {
         let [batch, _, _] = memory.encoded.dims();

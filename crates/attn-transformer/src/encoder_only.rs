@@ -2,6 +2,7 @@
 
 use crate::config::{self, ConfigError, ConfigFileError, check_nonzero, check_version};
 use crate::{BlockConfig, InputLayer, Layout, PositionConfig, Scope, Stack, init};
+use attn_core::explain::Summary;
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
@@ -127,6 +128,24 @@ impl EncoderOnly {
         let Layout { mask, positions } = layout;
         let (x, rotation) = self.input.forward(tokens, &self.embedding, positions, 0);
         self.stack.forward_with_weights(x, Scope { mask, rotation: rotation.as_ref() }, None)
+    }
+
+    /// [`forward`](Self::forward), with what the steps look at in each block: the `k` keys of most
+    /// weight, entropies, and what each key receives, without anything of size steps × steps for scaled
+    /// dot-product attention.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with_summaries(
+        &self,
+        tokens: Tensor<2, Int>,
+        layout: &Layout,
+        k: usize,
+    ) -> (Tensor<3>, Vec<Summary>) {
+        let Layout { mask, positions } = layout;
+        let (x, rotation) = self.input.forward(tokens, &self.embedding, positions, 0);
+        let scope = Scope { mask, rotation: rotation.as_ref() };
+        self.stack.forward_with_summaries(x, scope, k)
     }
 
     /// The number of steps a sequence may have; `None` if there is no bound.

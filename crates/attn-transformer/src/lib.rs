@@ -6,6 +6,7 @@ mod cache;
 pub mod config;
 mod cross_block;
 mod decoder_only;
+mod earlier;
 mod encoder_decoder;
 mod encoder_only;
 mod feed_forward;
@@ -18,19 +19,19 @@ mod positions;
 mod residual;
 mod step;
 mod teacher_forcing;
+mod watch;
 
-// Every model takes one, so that this crate is of use without naming the other.
+// What every model takes, so that this crate is of use without naming the other.
 pub use attn_core::Mask;
+pub use attn_core::mechanism::{AnyState, MechanismConfig};
 
-pub use attention::{
-    AttentionOutput, KeyValue, MultiHeadAttention, MultiHeadAttentionConfig, Scope,
-};
+pub use attention::{AttentionOutput, MultiHeadAttention, MultiHeadAttentionConfig, Scope};
 pub use block::{Block, BlockConfig, Stack};
-pub use cache::{DecoderCache, KvCache};
+pub use cache::DecoderCache;
 pub use config::{ConfigError, ConfigFileError, ValueError};
-pub use cross_block::{CrossBlock, CrossStack};
+pub use cross_block::{CrossBlock, CrossInputs, CrossStack};
 pub use decoder_only::{DecoderOnly, DecoderOnlyConfig};
-pub use encoder_decoder::{EncoderDecoder, EncoderDecoderConfig, Memory, Tying};
+pub use encoder_decoder::{EncodedSource, EncoderDecoder, EncoderDecoderConfig, Tying};
 pub use encoder_only::{EncoderOnly, EncoderOnlyConfig};
 pub use feed_forward::{Activation, FeedForward, FeedForwardConfig};
 pub use input::InputLayer;

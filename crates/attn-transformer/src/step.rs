@@ -2,14 +2,14 @@
 //! on them.
 
 use crate::cache::row_index;
-use crate::{DecoderCache, DecoderOnly, EncoderDecoder, Layout, Memory};
+use crate::{DecoderCache, DecoderOnly, EncodedSource, EncoderDecoder, Layout};
 use attn_generate::{Start, StepDecoder};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What an [`EncoderDecoder`] knows between two steps: the source, and the target so far.
 #[derive(Clone, Debug)]
 pub struct EncoderDecoderState {
-    memory: Memory,
+    memory: EncodedSource,
     cache: DecoderCache,
     /// Of each row, the row of the first memory that it reads.
     sources: Vec<usize>,
@@ -17,7 +17,7 @@ pub struct EncoderDecoderState {
 
 impl EncoderDecoderState {
     /// Before the first target token.
-    pub fn new(memory: Memory) -> Self {
+    pub fn new(memory: EncodedSource) -> Self {
         let [batch, _, _] = memory.encoded.dims();
         Self { memory, cache: DecoderCache::new(), sources: (0..batch).collect() }
     }
@@ -35,7 +35,7 @@ impl EncoderDecoderState {
 
 impl EncoderDecoder {
     /// Where generation starts: each target with the token `begin`.
-    pub fn start(&self, memory: Memory, begin: u32) -> Start<EncoderDecoderState> {
+    pub fn start(&self, memory: EncodedSource, begin: u32) -> Start<EncoderDecoderState> {
         let [batch, _, _] = memory.encoded.dims();
         Start::tokens(EncoderDecoderState::new(memory), vec![begin; batch])
     }
@@ -63,7 +63,8 @@ impl StepDecoder for EncoderDecoder {
         // then there is nothing to copy.
         if sources != state.sources {
             state.cache.reorder_memory(rows);
-            if let Some(index) = row_index(rows, &state.memory.encoded) {
+            let encoded = &state.memory.encoded;
+            if let Some(index) = row_index(rows, encoded.dims()[0], &encoded.device()) {
                 state.memory.encoded = state.memory.encoded.select(0, index);
             }
             state.memory.mask = state.memory.mask.select_rows(rows);

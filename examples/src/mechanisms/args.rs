@@ -30,6 +30,9 @@ pub struct Args {
     /// Print the names and end.
     #[arg(long)]
     pub list: bool,
+    /// Print tokens per second and bytes of state in decoding, and end.
+    #[arg(long)]
+    pub decode: bool,
     /// Seed of data and weights.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

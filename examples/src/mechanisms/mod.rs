@@ -2,6 +2,7 @@
 
 mod args;
 mod contest;
+mod decode;
 mod family;
 mod memory;
 mod model;
@@ -67,6 +68,10 @@ fn run(args: &Args) -> Result<(), Error> {
         return Ok(());
     }
     let device = args.device.open()?;
+    if args.decode {
+        decode::print(&device);
+        return Ok(());
+    }
     if let Some(name) = &args.measure {
         if let Some(bytes) = memory::measure(&named(name)?, &device) {
             println!("{bytes}");

@@ -65,8 +65,8 @@ impl Recaller {
         let ([query, key, value], mask) = self.ask(recalls, device);
         let (context, draw) = match &self.mechanism {
             AnyMechanism::Attention(attention) => {
-                let memory = attention.remember(key, value);
-                let reading = attention.read(query, &memory, &mask, &mut Past::start());
+                let memory = attention.project_memory(key, value);
+                let reading = attention.cross_attend(query, &memory, &mask, &mut Past::start());
                 (reading.context, reading.draw)
             }
             mechanism => (mechanism.forward(query, key, value, &mask), None),

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 /// The steps before this one, for scores and alignments that look back; the others do not ask.
 ///
-/// State is an argument: [`Attention::read`](crate::mechanism::Attention::read) takes it and leaves
+/// State is an argument: [`Attention::cross_attend`](crate::mechanism::Attention::cross_attend) takes it and leaves
 /// behind what the next step needs, so that a sequence may be read whole, in chunks, or step by step
 /// with the same result.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +43,26 @@ impl Past {
             Some(coverage) => coverage + sum,
         });
         self.carry = aligned.carry.clone();
+    }
+
+    /// The past of the same queries where there are `keys` keys, some of them new: no query before gave
+    /// these any weight.
+    ///
+    /// # Panics
+    /// If there were more keys than that.
+    pub fn widen(&mut self, keys: usize) {
+        for tensor in [&mut self.weights, &mut self.coverage, &mut self.carry] {
+            *tensor = tensor.take().map(|tensor| {
+                let [b, h, before] = tensor.dims();
+                assert!(before <= keys, "a past of {before} keys, of which there are {keys} now");
+                if before == keys {
+                    return tensor;
+                }
+                let zeros =
+                    Tensor::zeros([b, h, keys - before], (&tensor.device(), tensor.dtype()));
+                Tensor::cat(vec![tensor, zeros], 2)
+            });
+        }
     }
 
     /// The past of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.

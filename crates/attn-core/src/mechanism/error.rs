@@ -3,13 +3,14 @@
 use crate::alignment::AlignmentError;
 use crate::score::ScoreError;
 
-/// A mechanism that cannot be.
+/// Why the configuration of a mechanism is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MechanismError {
-    /// Its score cannot be.
+    /// That of its score is.
     #[error(transparent)]
     Score(#[from] ScoreError),
-    /// Its alignment cannot be.
+    /// That of its alignment is.
     #[error(transparent)]
     Alignment(#[from] AlignmentError),
     /// A size of zero.
@@ -111,6 +112,19 @@ impl MechanismError {
         match sizes.iter().find(|(_, size)| *size == 0) {
             Some(&(field, _)) => Err(Self::Zero { mechanism, field }),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses a number that is not positive and finite.
+    pub(crate) fn check_positive(
+        mechanism: &'static str,
+        field: &'static str,
+        value: f64,
+    ) -> Result<(), Self> {
+        if value > 0.0 && value.is_finite() {
+            Ok(())
+        } else {
+            Err(Self::Range { mechanism, field, range: "positive and finite", value })
         }
     }
 

@@ -5,24 +5,22 @@ use crate::alignment::{AlignmentConfig, EntmaxAlpha, SinkConfig};
 use crate::score::ScoreConfig;
 
 impl MechanismConfig {
-    /// Whether what a query gets depends on the queries before it: then who reads step by step must
-    /// carry a [`Past`](crate::alignment::Past) from step to step.
-    pub fn looks_back(&self) -> bool {
-        let Self::Attention(AttentionConfig { score, alignment, .. }) = self else { return false };
-        let score = matches!(score, ScoreConfig::LocationAware(_) | ScoreConfig::Coverage(_));
-        let alignment = matches!(
-            alignment,
-            AlignmentConfig::LocalMonotonic(_)
-                | AlignmentConfig::Monotonic(_)
-                | AlignmentConfig::Chunkwise(_)
-        );
-        score || alignment
-    }
-
     /// Whether it can be what a decoder attends to itself with: under a causal mask, with fewer
     /// queries than keys.
     pub fn decodes(&self) -> bool {
         !matches!(self, Self::Linformer(_) | Self::Lsh(_))
+    }
+
+    /// Whether it can be what a decoder attends to a memory with, step by step as at once: with queries
+    /// that have no position among the keys.
+    pub fn cross_attends(&self) -> bool {
+        match self {
+            Self::Attention(config) => {
+                !matches!(config.alignment, AlignmentConfig::AdaptiveSpan(_))
+            }
+            Self::Lsh(_) | Self::Retention(_) => false,
+            _ => true,
+        }
     }
 
     /// Whether it is made for heads of this number and width, queries and keys alike.
@@ -106,7 +104,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alignment::{MonotonicConfig, SoftmaxConfig};
+    use crate::alignment::SoftmaxConfig;
     use crate::mechanism::{GatedDeltaConfig, LinformerConfig, PerformerConfig};
     use crate::score::GeneralConfig;
 
@@ -142,12 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_back_and_what_decodes() {
-        let monotonic = AlignmentConfig::Monotonic(MonotonicConfig::new());
-        let monotonic = AttentionConfig::new().with_alignment(monotonic);
-        assert!(MechanismConfig::Attention(monotonic).looks_back());
-        assert!(!MechanismConfig::Attention(AttentionConfig::new()).looks_back());
+    fn what_needs_all_keys_at_once_does_not_decode() {
         assert!(!MechanismConfig::Linformer(LinformerConfig::new(8, 4)).decodes());
         assert!(MechanismConfig::GatedDelta(GatedDeltaConfig::new(8, 4)).decodes());
+        assert!(MechanismConfig::default().decodes());
     }
 }

@@ -6,7 +6,7 @@ use crate::half::at_least_f32;
 use crate::mask::Factored;
 use crate::{AttentionShape, Mask};
 use attn_kernels::attention::twin;
-use burn::tensor::{Bool, DType, FloatDType, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
 
 /// What each query sees.
 pub(crate) enum Visible {
@@ -33,11 +33,20 @@ pub(crate) struct Inputs {
     /// `[b, g, k, value_dim]`
     pub value: Tensor<4>,
     pub visible: Visible,
-    /// `[b, h, q, 1]`: queries that are broken, or see what is.
-    poison: Tensor<4, Bool>,
-    /// `[b, h, q, 1]`: queries that see a broken key or value.
-    sees_broken: Tensor<4, Bool>,
+    /// `[b, h, q, 1]`: queries that are not finite.
+    broken: Tensor<4, Bool>,
+    /// What the queries see of these keys, `[b, h, q, 1]`.
+    seen: Seen,
     storage: DType,
+}
+
+/// What queries see.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Whether any key.
+    pub any: Tensor<4, Bool>,
+    /// Whether a key or value that is not finite.
+    pub broken: Tensor<4, Bool>,
 }
 
 impl Inputs {
@@ -51,9 +60,32 @@ impl Inputs {
         mask: &Mask,
         per_head: bool,
     ) -> Result<Self, Box<Tensor<4>>> {
+        Self::by(mechanism, [query, key, value], per_head, |shape, device| {
+            mask.factor(shape, device)
+        })
+    }
+
+    /// Inputs that follow `before` other keys, under a mask over all of them that
+    /// [is of keys](Mask::is_of_keys).
+    pub fn after(
+        before: usize,
+        mechanism: &str,
+        all: [Tensor<4>; 3],
+        mask: &Mask,
+        per_head: bool,
+    ) -> Result<Self, Box<Tensor<4>>> {
+        Self::by(mechanism, all, per_head, |shape, device| mask.factor_after(before, shape, device))
+    }
+
+    fn by(
+        mechanism: &str,
+        [query, key, value]: [Tensor<4>; 3],
+        per_head: bool,
+        factor: impl FnOnce(&AttentionShape, &Device) -> Factored,
+    ) -> Result<Self, Box<Tensor<4>>> {
         let shape = check_shapes(mechanism, &query, &key, &value);
         let plain = query.device().without_autodiff();
-        let factored = mask.factor(&shape, &plain);
+        let factored = factor(&shape, &plain);
         let AttentionShape { batch: b, heads: h, queries: q, keys: k } = shape;
         let value_dim = value.dims()[3];
         if [b, h, q, k, value_dim, query.dims()[3]].contains(&0) {
@@ -78,11 +110,12 @@ impl Inputs {
             Factored::Pairs(visible) => {
                 let dims = visible.dims();
                 let broken = columns_of_heads(broken, group).expand(dims);
-                let sees_broken = visible.clone().bool_and(broken).any_dim(3);
-                let sees = visible.clone().any_dim(3);
-                let poison = sees_broken.clone().bool_or(broken_query.bool_and(sees));
+                let seen = Seen {
+                    any: visible.clone().any_dim(3),
+                    broken: visible.clone().bool_and(broken).any_dim(3),
+                };
                 let visible = Visible::Pairs(visible);
-                Ok(Self { query, key, value, visible, poison, sees_broken, storage })
+                Ok(Self { query, key, value, visible, broken: broken_query, seen, storage })
             }
             Factored::Keys { causal, keys } => {
                 let hidden = keys.map(|keys| keys.swap_dims(2, 3).bool_not().expand(rows));
@@ -93,46 +126,47 @@ impl Inputs {
                         (shown.clone(), broken.bool_and(shown))
                     }
                 };
-                let sees_broken = sees(broken, causal, group, q);
-                let poison = sees_broken
-                    .clone()
-                    .bool_or(broken_query.bool_and(sees(shown, causal, group, q)));
+                let [any, broken] = [shown, broken].map(|keys| sees(keys, causal, group, q));
+                let seen = Seen { any, broken };
                 let [key, value] = [key, value].map(|x| without(x, hidden.as_ref()));
                 let visible = Visible::Rows { causal, hidden };
-                Ok(Self { query, key, value, visible, poison, sees_broken, storage })
+                Ok(Self { query, key, value, visible, broken: broken_query, seen, storage })
             }
         }
     }
 
     /// The context, NaN where it must be, as the inputs were stored.
     pub fn finish(&self, context: Tensor<4>) -> Tensor<4> {
-        let dims = context.dims();
-        let context = context.mask_fill(self.poison.clone().expand(dims), f32::NAN);
-        context.cast(FloatDType::from(self.storage))
+        self.poisoned(context, &self.seen)
     }
 
-    /// [`finish`](Self::finish) for queries that each see all before them: what one of them sees
-    /// broken, `[b, h, 1, 1]`, all that follow do.
-    pub fn finish_after(
-        mut self,
-        broken: &mut Option<Tensor<4, Bool>>,
-        context: Tensor<4>,
-    ) -> Tensor<4> {
+    /// [`finish`](Self::finish) for queries that each see all keys of the steps before, too: what one
+    /// of them sees, `[b, h, 1, 1]`, all that follow do.
+    pub fn finish_after(&self, before: &mut Option<Seen>, context: Tensor<4>) -> Tensor<4> {
+        let seen = match before.take() {
+            None => self.seen.clone(),
+            Some(before) => {
+                let dims = self.broken.dims();
+                let or = |own: &Tensor<4, Bool>, before: Tensor<4, Bool>| {
+                    own.clone().bool_or(before.expand(dims))
+                };
+                Seen {
+                    any: or(&self.seen.any, before.any),
+                    broken: or(&self.seen.broken, before.broken),
+                }
+            }
+        };
         let queries = self.query.dims()[2];
-        let seen = self.sees_broken.clone();
-        if let Some(before) = broken.take() {
-            let dims = seen.dims();
-            self.poison_too(before.clone().expand(dims));
-            *broken = Some(before.bool_or(seen.slice_dim(2, queries - 1..queries)));
-        } else {
-            *broken = Some(seen.slice_dim(2, queries - 1..queries));
-        }
-        self.finish(context)
+        let last = |x: &Tensor<4, Bool>| x.clone().slice_dim(2, queries - 1..queries);
+        *before = Some(Seen { any: last(&seen.any), broken: last(&seen.broken) });
+        self.poisoned(context, &seen)
     }
 
-    /// Also these queries are NaN, `[b, h, q, 1]`.
-    pub fn poison_too(&mut self, queries: Tensor<4, Bool>) {
-        self.poison = self.poison.clone().bool_or(queries);
+    fn poisoned(&self, context: Tensor<4>, seen: &Seen) -> Tensor<4> {
+        let dims = context.dims();
+        let poison = self.broken.clone().bool_and(seen.any.clone()).bool_or(seen.broken.clone());
+        let context = context.mask_fill(poison.expand(dims), f32::NAN);
+        context.cast(FloatDType::from(self.storage))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Linear attention.
 
-use super::{FeatureMap, Features, Mechanism, MechanismError, kernelised};
+use super::{
+    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelised,
+    kernelised_step,
+};
 use crate::Mask;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -60,7 +63,7 @@ impl LinearAttentionConfig {
 /// Scores are not scaled: a factor of the queries would not be divided away, as `φ` is not linear.
 ///
 /// ```
-/// use attn_core::mechanism::{LinearAttentionConfig, LinearState, Mechanism};
+/// use attn_core::mechanism::{LinearAttentionConfig, LinearState, Mechanism, Stepwise};
 /// use attn_core::Mask;
 /// use burn::tensor::{Device, Distribution, Tensor};
 ///
@@ -70,10 +73,10 @@ impl LinearAttentionConfig {
 ///     .map(|()| Tensor::<4>::random([1, 2, 5, 4], Distribution::Default, &device));
 /// let whole = attention.forward(query.clone(), key.clone(), value.clone(), &Mask::causal());
 ///
-/// let mut state = LinearState::start();
+/// let mut state = LinearState::default();
 /// for t in 0..5 {
 ///     let [q, k, v] = [&query, &key, &value].map(|x| x.clone().slice_dim(2, t..t + 1));
-///     let context = state.step(&attention, q, k, v);
+///     let context = attention.step(&mut state, q, k, v, &Mask::causal());
 ///     let error = (context - whole.clone().slice_dim(2, t..t + 1)).abs().max();
 ///     assert!(error.into_scalar::<f32>() < 1e-5);
 /// }
@@ -114,6 +117,21 @@ impl Mechanism for LinearAttention {
         mask: &Mask,
     ) -> Tensor<4> {
         kernelised(self, query, key, value, mask, self.chunk)
+    }
+}
+
+impl Stepwise for LinearAttention {
+    type State = LinearState;
+
+    fn step(
+        &self,
+        state: &mut LinearState,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> Tensor<4> {
+        kernelised_step(self, state, [query, key, value], mask, self.chunk)
     }
 }
 

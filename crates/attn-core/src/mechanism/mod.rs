@@ -21,6 +21,7 @@
 //! are values of it.
 
 mod any;
+mod any_state;
 mod attention;
 mod error;
 mod finite;
@@ -28,26 +29,33 @@ mod fit;
 mod gated_delta;
 mod inputs;
 mod kernelised;
+mod key_values;
 mod linear;
+mod linear_state;
 mod linformer;
 mod lsh;
 mod normals;
 mod performer;
 mod retention;
+mod state;
 
 pub use any::{AnyMechanism, MechanismConfig};
-pub use attention::{Attention, AttentionConfig, Memory, Reading};
+pub use any_state::AnyState;
+pub use attention::{Attention, AttentionConfig, AttentionOutput, AttentionState, KeyValueMemory};
 pub use error::MechanismError;
 pub(crate) use finite::finite_rows;
-pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig, GatedDeltaState};
-pub use kernelised::{FeatureMap, Features, LinearState, kernelised};
+pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig};
+pub use kernelised::{FeatureMap, Features, kernelised, kernelised_step};
 pub use linear::{LinearAttention, LinearAttentionConfig};
+pub use linear_state::LinearState;
 pub use linformer::{Linformer, LinformerConfig, LinformerSharing};
 pub use lsh::{Lsh, LshConfig};
 pub use performer::{Performer, PerformerConfig};
-pub use retention::{Retention, RetentionConfig, RetentionState};
+pub use retention::{Retention, RetentionConfig};
+pub use state::MechanismState;
 
 use crate::Mask;
+use crate::explain::{self, Summary};
 use burn::tensor::{FloatDType, Tensor};
 
 /// An attention: queries, keys and values in, contexts out.
@@ -82,5 +90,87 @@ pub trait Mechanism {
             identity.reshape([1, 1, k, k]).expand([b, g, k, k])
         };
         self.forward(query, key, value, mask)
+    }
+
+    /// [`forward`](Self::forward) and [`weights`](Self::weights): asking for the weights does not change
+    /// the context.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    fn forward_with_weights(
+        &self,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let weights = self.weights(query.clone(), key.clone(), mask);
+        (self.forward(query, key, value, mask), weights)
+    }
+
+    /// What the queries look at: for each the `k` keys of most weight and the entropy, and for each key
+    /// what it receives. Scaled or plain dot products under a softmax are weighed some queries at a
+    /// time, so that nothing of size queries × keys is in memory; the others by their
+    /// [`weights`](Self::weights).
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    fn summary(&self, query: Tensor<4>, key: Tensor<4>, mask: &Mask, k: usize) -> Summary {
+        explain::of_weights(self.weights(query, key, mask), k)
+    }
+}
+
+/// A [`Mechanism`] that takes a sequence step by step, as a decoder does, and keeps of the steps before
+/// what it needs, in a state of its own.
+///
+/// A sequence may be taken at once by [`forward`](Mechanism::forward), or in chunks and single steps by
+/// [`step`](Self::step), with the same contexts, if the mask hides from each query what follows its
+/// chunk.
+pub trait Stepwise: Mechanism {
+    /// What is kept of the steps so far.
+    type State: MechanismState;
+
+    /// The contexts of queries that follow the steps in `state`, to which their keys and values are
+    /// added.
+    ///
+    /// `mask` is over all steps so far, and its last query belongs to the last of them.
+    ///
+    /// # Shapes
+    /// - `query`: `[batch, heads, steps, d]`
+    /// - `key`: `[batch, kv_heads, steps, d]`
+    /// - `value`: `[batch, kv_heads, steps, value_dim]`
+    /// - result: `[batch, heads, steps, value_dim]`
+    ///
+    /// # Panics
+    /// If the shapes do not fit together or the steps before, or the mask or the mechanism does not fit
+    /// them.
+    fn step(
+        &self,
+        state: &mut Self::State,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> Tensor<4>;
+
+    /// [`step`](Self::step), and the weights of all keys so far, `[batch, heads, steps, keys]`.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step), and if there are steps in the state of a mechanism that keeps no keys.
+    fn step_with_weights(
+        &self,
+        state: &mut Self::State,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> (Tensor<4>, Tensor<4>) {
+        assert!(
+            state.is_empty(),
+            "the weights of {} earlier keys are asked for, which the mechanism does not keep",
+            state.len()
+        );
+        let weights = self.weights(query.clone(), key.clone(), mask);
+        (self.step(state, query, key, value, mask), weights)
     }
 }

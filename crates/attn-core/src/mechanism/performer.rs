@@ -1,7 +1,10 @@
 //! Performer attention: softmax by random features.
 
 use super::normals::{normal_rows, orthogonal_rows};
-use super::{FeatureMap, Features, Mechanism, MechanismError, kernelised};
+use super::{
+    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelised,
+    kernelised_step,
+};
 use crate::Mask;
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
@@ -163,6 +166,23 @@ impl Mechanism for Performer {
         mask: &Mask,
     ) -> Tensor<4> {
         kernelised(self, query, key, value, mask, self.chunk)
+    }
+}
+
+impl Stepwise for Performer {
+    type State = LinearState;
+
+    /// # Panics
+    /// Also if queries and keys are not `d_head` wide.
+    fn step(
+        &self,
+        state: &mut LinearState,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> Tensor<4> {
+        kernelised_step(self, state, [query, key, value], mask, self.chunk)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::support::{Sample, assert_close, devices, values};
 use attn_core::alignment::{AlignmentConfig, Past};
 use attn_core::mechanism::{AttentionConfig, MechanismConfig, MechanismError};
-use attn_core::score::ScoreConfig;
+use attn_core::score::{L2Config, ScoreConfig};
 use attn_core::tape::TapeCellConfig;
 use attn_core::{Mask, Mechanism};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
@@ -69,14 +69,46 @@ fn where_there_is_nothing_to_see_contexts_are_zero() {
                     let weights = attention.weights(query.clone(), key.clone(), &mask);
                     assert_eq!(weights.dims(), [2, 4, queries, keys], "{what}");
 
-                    let memory = attention.remember(key, value);
+                    let memory = attention.project_memory(key, value);
                     let mut past = Past::start();
-                    let reading = attention.read(query, &memory, &mask, &mut past);
+                    let reading = attention.cross_attend(query, &memory, &mask, &mut past);
                     assert_eq!(reading.context.dims(), [2, 4, queries, 3], "{what}");
                     assert!(values(&reading.context).iter().all(|&x| x == 0.0), "{what}");
                     assert_eq!(past.steps, queries, "{what}");
                 }
             }
+        }
+    }
+}
+
+/// A score of 6 numbers up to 3 each is below 54; its cap, weights and contexts of 7 keys are computed
+/// in two ways.
+#[test]
+fn a_soft_cap_acts_on_every_score_before_the_mask() {
+    for device in devices() {
+        let query = Sample::random([2, 4, 6, 8], 21).scaled(3.0).f32(&device);
+        let key = Sample::random([2, 2, 7, 8], 22).scaled(3.0).f32(&device);
+        let value = Sample::random([2, 2, 7, 3], 23).f32(&device);
+        let mask = Mask::causal() & Mask::padding([5, 7]);
+        for (name, config) in all() {
+            let capped = config.clone().with_softcap(0.5).init(&device);
+            let fused = capped.forward(query.clone(), key.clone(), value.clone(), &mask);
+            let memory = capped.project_memory(key.clone(), value.clone());
+            let mut past = Past::start();
+            let output = capped.cross_attend(query.clone(), &memory, &mask, &mut past);
+            assert_close(name, &values(&output.context), &values(&fused), 1e-5);
+            assert!(values(&output.context).iter().all(|x| x.is_finite()), "{name}");
+        }
+        // Below 0.5 in size, no two scores of a row are further apart than 1.
+        let capped = AttentionConfig::new()
+            .with_score(ScoreConfig::L2(L2Config::new()))
+            .with_softcap(0.5)
+            .init(&device);
+        let weights = values(&capped.weights(query.clone(), key.clone(), &Mask::open()));
+        for row in weights.chunks(7) {
+            let most = row.iter().copied().fold(0.0, f64::max);
+            let least = row.iter().copied().fold(1.0, f64::min);
+            assert!(most <= least * 1.0_f64.exp() * (1.0 + 1e-6), "{row:?}");
         }
     }
 }

@@ -8,10 +8,10 @@ use super::support::{
     weights_of,
 };
 use attn_core::mechanism::{
-    GatedDelta, GatedDeltaConfig, GatedDeltaState, MechanismConfig, Retention, RetentionConfig,
-    RetentionState,
+    GatedDelta, GatedDeltaConfig, LinearState, MechanismConfig, MechanismState, Retention,
+    RetentionConfig,
 };
-use attn_core::{Mask, Mechanism};
+use attn_core::{Mask, Mechanism, Stepwise};
 use burn::tensor::{Device, Int, Tensor};
 
 /// More queries than keys, fewer, and as many; chunks of 4 divide none of them.
@@ -23,6 +23,14 @@ fn retention() -> RetentionConfig {
 
 fn gated_delta() -> GatedDeltaConfig {
     GatedDeltaConfig::new(8, 2).with_chunk(4)
+}
+
+fn step<M: Stepwise<State = LinearState>>(
+    mechanism: &M,
+    state: &mut LinearState,
+    [query, key, value]: [Tensor<4>; 3],
+) -> Tensor<4> {
+    mechanism.step(state, query, key, value, &Mask::causal())
 }
 
 fn keys_and_causal() -> [Mask; 6] {
@@ -70,8 +78,10 @@ fn retention_steps_as_it_reads() {
         let matrix = as_matrix(&Mask::causal(), [2, 4, 11, 11]);
         assert_close("matrix", &values(&retention.forward(q, k, v, &matrix)), &chunked, 1e-5);
         for sizes in [&[1; 11][..], &[3, 1, 7]] {
-            let mut state = RetentionState::start();
-            let steps = step_by_step(&tensors, sizes, |[q, k, v]| state.step(&retention, q, k, v));
+            let mut state = LinearState::default();
+            let steps = step_by_step(&tensors, sizes, |[q, k, v]| {
+                retention.step(&mut state, q, k, v, &Mask::causal())
+            });
             assert_close("steps", &steps, &chunked, 1e-5);
         }
     }
@@ -189,8 +199,10 @@ fn the_gated_delta_rule_steps_as_it_reads() {
         let [q, k, v] = tensors.clone();
         let chunked = values(&rule.forward(q, k, v, &Mask::causal()));
         for sizes in [&[1; 11][..], &[3, 1, 7]] {
-            let mut state = GatedDeltaState::start();
-            let steps = step_by_step(&tensors, sizes, |[q, k, v]| state.step(&rule, q, k, v));
+            let mut state = LinearState::default();
+            let steps = step_by_step(&tensors, sizes, |[q, k, v]| {
+                rule.step(&mut state, q, k, v, &Mask::causal())
+            });
             assert_close("steps", &steps, &chunked, 1e-5);
         }
     }
@@ -265,13 +277,13 @@ fn what_is_broken_reaches_those_who_come_after() {
             let [q, k, v] = tensors.clone();
             values(&mechanism.forward(q, k, v, &Mask::causal()))
         };
-        let (mut retained, mut written) = (RetentionState::start(), GatedDeltaState::start());
+        let (mut retained, mut written) = (LinearState::default(), LinearState::default());
         let sizes = [2, 3, 1];
         for found in [
             whole(&retention),
             whole(&rule),
-            step_by_step(&tensors, &sizes, |[q, k, v]| retained.step(&retention, q, k, v)),
-            step_by_step(&tensors, &sizes, |[q, k, v]| written.step(&rule, q, k, v)),
+            step_by_step(&tensors, &sizes, |[q, k, v]| step(&retention, &mut retained, [q, k, v])),
+            step_by_step(&tensors, &sizes, |[q, k, v]| step(&rule, &mut written, [q, k, v])),
         ] {
             for (n, found) in found.iter().enumerate() {
                 let (row, i) = (n / 18, n / 3 % 6);
@@ -292,14 +304,13 @@ fn states_follow_their_batch_rows() {
             let [q, k, v] = chosen.clone();
             values(&mechanism.forward(q, k, v, &Mask::causal()).slice_dim(2, 3..5))
         };
-        let (mut retained, mut written) = (RetentionState::start(), GatedDeltaState::start());
-        let [q, k, v] = steps(&tensors, 0..3);
-        retained.step(&retention, q.clone(), k.clone(), v.clone());
-        written.step(&rule, q, k, v);
-        let [q, k, v] = steps(&chosen, 3..5);
-        let found = retained.select_rows(&rows).step(&retention, q.clone(), k.clone(), v.clone());
+        let (mut retained, mut written) = (LinearState::default(), LinearState::default());
+        step(&retention, &mut retained, steps(&tensors, 0..3));
+        step(&rule, &mut written, steps(&tensors, 0..3));
+        let (mut retained, mut written) = (retained.select_rows(&rows), written.select_rows(&rows));
+        let found = step(&retention, &mut retained, steps(&chosen, 3..5));
         assert_close("retention", &values(&found), &expected(&retention), 1e-5);
-        let found = written.select_rows(&rows).step(&rule, q, k, v);
+        let found = step(&rule, &mut written, steps(&chosen, 3..5));
         assert_close("gated delta rule", &values(&found), &expected(&rule), 1e-5);
     }
 }

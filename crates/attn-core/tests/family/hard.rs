@@ -398,8 +398,9 @@ fn attention_hands_the_draw_out() {
     let [b, h, q, k] = PAIRS;
     let query = Sample::random([b, h, q, 8], 50).f32(&device).require_grad();
     let key = Sample::random([b, h, k, 8], 51).f32(&device);
-    let memory = attention.remember(key.clone(), key);
-    let reading = attention.read(query.clone(), &memory, &Mask::causal(), &mut Past::start());
+    let memory = attention.project_memory(key.clone(), key);
+    let reading =
+        attention.cross_attend(query.clone(), &memory, &Mask::causal(), &mut Past::start());
     let draw = reading.draw.unwrap();
     assert_eq!(draw.log_prob.dims(), [b, h, q]);
     let gradients = draw.log_prob.sum().backward();

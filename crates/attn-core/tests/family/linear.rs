@@ -6,8 +6,8 @@ use super::reference::{
 use super::support::{
     Sample, assert_close, check_gradients, check_law_of_mechanism, devices, masks, values,
 };
-use attn_core::mechanism::{LinearAttentionConfig, LinearState, MechanismConfig};
-use attn_core::{Mask, Mechanism};
+use attn_core::mechanism::{LinearAttentionConfig, LinearState, MechanismConfig, MechanismState};
+use attn_core::{Mask, Mechanism, Stepwise};
 use burn::tensor::{DType, Device, Int, Tensor};
 
 /// More queries than keys, fewer, and as many; chunks of 4 divide none of them.
@@ -68,10 +68,12 @@ fn chunks_steps_and_the_matrix_of_weights_agree() {
         let [q, k, v] = tensors.clone();
         let matrix = as_matrix(&Mask::causal(), [2, 4, 11, 11]);
         assert_close("matrix", &values(&attention.forward(q, k, v, &matrix)), &chunked, 1e-5);
-        let mut state = LinearState::start();
+        let mut state = LinearState::default();
         for sizes in [&[1; 11][..], &[3, 1, 7]] {
             let mut state = std::mem::take(&mut state);
-            let steps = step_by_step(&tensors, sizes, |[q, k, v]| state.step(&attention, q, k, v));
+            let steps = step_by_step(&tensors, sizes, |[q, k, v]| {
+                attention.step(&mut state, q, k, v, &Mask::causal())
+            });
             assert_close("steps", &steps, &chunked, 1e-5);
         }
     }
@@ -120,9 +122,10 @@ fn what_is_broken_reaches_those_who_see_it() {
             let tensors = [&query, &key, &value].map(|sample| sample.f32(&device));
             let [q, k, v] = tensors.clone();
             let found = values(&attention.forward(q, k, v, &mask));
-            let mut state = LinearState::start();
-            let steps =
-                step_by_step(&tensors, &[1; 6], |[q, k, v]| state.step(&attention, q, k, v));
+            let mut state = LinearState::default();
+            let steps = step_by_step(&tensors, &[1; 6], |[q, k, v]| {
+                attention.step(&mut state, q, k, v, &Mask::causal())
+            });
             for (n, (found, step)) in found.iter().zip(&steps).enumerate() {
                 let (row, i) = (n / 18, n / 3 % 6);
                 assert_eq!(found.is_nan(), row < 2 && i >= 3, "{mask:?}: element {n}");
@@ -148,11 +151,12 @@ fn a_state_follows_its_batch_rows() {
         let chosen = tensors.clone().map(|x| x.select(0, rows.clone()));
         let [q, k, v] = chosen.clone();
         let expected = attention.forward(q, k, v, &Mask::causal()).slice_dim(2, 3..5);
-        let mut state = LinearState::start();
+        let mut state = LinearState::default();
         let [q, k, v] = steps(&tensors, 0..3);
-        state.step(&attention, q, k, v);
+        attention.step(&mut state, q, k, v, &Mask::causal());
         let [q, k, v] = steps(&chosen, 3..5);
-        let found = state.select_rows(&rows).step(&attention, q, k, v);
+        let mut state = state.select_rows(&rows);
+        let found = attention.step(&mut state, q, k, v, &Mask::causal());
         assert_close("rows", &values(&found), &values(&expected), 1e-5);
     }
 }

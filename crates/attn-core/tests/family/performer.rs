@@ -5,7 +5,7 @@ use super::support::{
     Sample, assert_close, check_law_of_mechanism, check_module_gradients, devices, masks, values,
 };
 use attn_core::mechanism::{LinearState, Mechanism, MechanismConfig, Performer, PerformerConfig};
-use attn_core::{AttendOptions, Mask, attend};
+use attn_core::{AttendOptions, Mask, Stepwise, attend};
 use burn::tensor::Device;
 
 fn config() -> PerformerConfig {
@@ -74,8 +74,10 @@ fn chunks_steps_and_the_matrix_of_weights_agree() {
         let matrix = as_matrix(&Mask::causal(), [2, 4, 11, 11]);
         assert_close("matrix", &values(&performer.forward(q, k, v, &matrix)), &chunked, 1e-5);
         for sizes in [&[1; 11][..], &[3, 1, 7]] {
-            let mut state = LinearState::start();
-            let steps = step_by_step(&tensors, sizes, |[q, k, v]| state.step(&performer, q, k, v));
+            let mut state = LinearState::default();
+            let steps = step_by_step(&tensors, sizes, |[q, k, v]| {
+                performer.step(&mut state, q, k, v, &Mask::causal())
+            });
             assert_close("steps", &steps, &chunked, 1e-5);
         }
     }

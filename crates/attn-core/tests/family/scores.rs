@@ -287,9 +287,9 @@ fn they_have_their_gradients() {
             1e-7,
             |attention, inputs| {
                 let [query, key] = [0, 1].map(|n| inputs[n].clone());
-                let memory = attention.remember(key.clone(), key);
+                let memory = attention.project_memory(key.clone(), key);
                 let mut past = Past::start();
-                attention.read(query, &memory, &Mask::causal(), &mut past).context
+                attention.cross_attend(query, &memory, &Mask::causal(), &mut past).context
             },
         );
     }
@@ -329,12 +329,12 @@ fn read(
     mask: &Mask,
     parts: &[usize],
 ) -> Vec<f64> {
-    let memory = attention.remember(key.clone(), key.clone());
+    let memory = attention.project_memory(key.clone(), key.clone());
     let (mut past, mut first) = (Past::start(), 0);
     let contexts = parts.iter().map(|&queries| {
         let part = query.clone().slice_dim(2, first..first + queries);
         first += queries;
-        attention.read(part, &memory, mask, &mut past).context
+        attention.cross_attend(part, &memory, mask, &mut past).context
     });
     let whole = values(&Tensor::cat(contexts.collect(), 2));
     assert_eq!(past.steps, 5);
@@ -352,9 +352,9 @@ fn rows_may_be_reordered_between_steps() {
             let key = Sample::random([2, 2, 6, 5], 12).f32(&device);
             let rows = Tensor::from_data([1, 0], &device);
             let run = |swap: bool| {
-                let memory = attention.remember(key.clone(), key.clone());
+                let memory = attention.project_memory(key.clone(), key.clone());
                 let mut past = Past::start();
-                attention.read(first.clone(), &memory, &Mask::open(), &mut past);
+                attention.cross_attend(first.clone(), &memory, &Mask::open(), &mut past);
                 let mut query = second.clone();
                 let mut memory = memory;
                 if swap {
@@ -362,7 +362,8 @@ fn rows_may_be_reordered_between_steps() {
                     past = past.select_rows(&rows);
                     query = query.select(0, rows.clone());
                 }
-                let context = attention.read(query, &memory, &Mask::open(), &mut past).context;
+                let context =
+                    attention.cross_attend(query, &memory, &Mask::open(), &mut past).context;
                 values(&if swap { context.select(0, rows.clone()) } else { context })
             };
             // The same sums, row by row.

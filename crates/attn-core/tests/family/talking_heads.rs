@@ -169,9 +169,9 @@ fn they_have_their_gradient() {
         // Numbers near 1; the differences are off by step² = 1e-10 times a third derivative.
         1e-7,
         |attention, inputs| {
-            let memory = attention.remember(inputs[1].clone(), inputs[1].clone());
+            let memory = attention.project_memory(inputs[1].clone(), inputs[1].clone());
             let mask = Mask::causal();
-            attention.read(inputs[0].clone(), &memory, &mask, &mut Past::start()).context
+            attention.cross_attend(inputs[0].clone(), &memory, &mask, &mut Past::start()).context
         },
     );
 }

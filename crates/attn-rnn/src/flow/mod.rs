@@ -10,7 +10,7 @@ pub use luong::{Luong, LuongConfig};
 use crate::config::ConfigError;
 use attn_core::Mask;
 use attn_core::alignment::{Draw, Past};
-use attn_core::mechanism::{self, Attention, Reading};
+use attn_core::mechanism::{Attention, AttentionOutput, KeyValueMemory};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -105,10 +105,11 @@ pub(crate) struct Looked {
 pub(crate) fn look(
     attention: &Attention,
     query: Tensor<3>,
-    (memory, mask): (&mechanism::Memory, &Mask),
+    (memory, mask): (&KeyValueMemory, &Mask),
     past: &mut Past,
 ) -> Looked {
     let query = query.unsqueeze_dim::<4>(1); // [b, 1, t, d_hidden]
-    let Reading { context, weights, draw } = attention.read(query, memory, mask, past);
+    let AttentionOutput { context, weights, draw } =
+        attention.cross_attend(query, memory, mask, past);
     Looked { context: context.squeeze_dim(1), weights: weights.squeeze_dim(1), draw }
 }

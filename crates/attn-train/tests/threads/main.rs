@@ -37,10 +37,10 @@ fn model(device: &Device) -> DecoderOnly {
     let block = BlockConfig {
         activation: Activation::Gelu,
         dropout: 0.1,
-        attention_dropout: 0.1,
         feed_forward_dropout: 0.1,
         ..BlockConfig::new(WIDTH, 2)
-    };
+    }
+    .with_attention_dropout(0.1);
     let config = DecoderOnlyConfig {
         layers: 1,
         positions: PositionConfig::Learned { max_len: TOKENS },

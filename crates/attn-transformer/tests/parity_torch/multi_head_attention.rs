@@ -77,8 +77,8 @@ fn check_case(file: &File, case: &Case, device: &Device) {
     let query = input("query").require_grad();
     let mask = case.mask();
     let AttentionOutput { output, weights } = if case.cross {
-        let projected = attention.project(memory.clone(), None);
-        attention.read_with_weights(query.clone(), projected, &mask)
+        let projected = attention.project_memory(memory.clone(), None);
+        attention.cross_attend_with_weights(query.clone(), &projected, &mask, None)
     } else {
         attention.forward_with_weights(memory.clone(), &mask, None)
     };

@@ -2,6 +2,7 @@
 
 use crate::support::{assert_close, devices, floats, rng, seeded, values};
 use attn_core::Mask;
+use attn_core::mechanism::{AttentionConfig, MechanismConfig};
 use attn_transformer::{MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::module::Param;
 use burn::nn::Linear;
@@ -32,9 +33,10 @@ fn self_attention_reads_what_it_projects() {
         let x = floats(&mut rng(6), [BATCH, 7, WIDTH], device);
         let mask = Mask::window(Some(2), Some(1));
         let own = attention.forward(x.clone(), &mask, None);
-        let memory = attention.project(x.clone(), None);
+        let memory = attention.project_memory(x.clone(), None);
         assert_eq!(memory.keys(), 7);
-        assert_close(&attention.read(x, memory, &mask), &own, TERMS, "what is read");
+        let read = attention.cross_attend(x, &memory, &mask, None);
+        assert_close(&read, &own, TERMS, "attention to itself as a memory");
     }
 }
 
@@ -102,10 +104,10 @@ fn a_memory_may_have_its_own_width_and_order() {
         let x = floats(&mut rng, [BATCH, 3, WIDTH], device);
         let memory = floats::<3>(&mut rng, [BATCH, order.len(), 9], device);
         let permuted = order.map(|step| memory.clone().slice([0..BATCH, step..step + 1])).to_vec();
-        let permuted = attention.project(Tensor::cat(permuted, 1), None);
-        let straight = attention.project(memory, None);
-        let expected = attention.read(x.clone(), straight, &Mask::open());
-        let actual = attention.read(x, permuted, &Mask::open());
+        let permuted = attention.project_memory(Tensor::cat(permuted, 1), None);
+        let straight = attention.project_memory(memory, None);
+        let expected = attention.cross_attend(x.clone(), &straight, &Mask::open(), None);
+        let actual = attention.cross_attend(x, &permuted, &Mask::open(), None);
         assert_eq!(actual.dims(), [BATCH, 3, WIDTH]);
         assert_close(&actual, &expected, TERMS, "attention to permuted keys");
     }
@@ -115,8 +117,8 @@ fn a_memory_may_have_its_own_width_and_order() {
 #[test]
 fn a_soft_cap_bounds_the_ratio_of_weights() {
     for device in &devices() {
-        let capped =
-            MultiHeadAttentionConfig { softcap: Some(0.5), query_key_norm: false, ..config() };
+        let capped = MultiHeadAttentionConfig { query_key_norm: false, ..config() }
+            .with_mechanism(MechanismConfig::Attention(AttentionConfig::new().with_softcap(0.5)));
         let x = floats(&mut rng(6), [BATCH, 7, WIDTH], device) * 1e3;
         let attended = layer(&capped, device).forward_with_weights(x, &Mask::open(), None);
         let weights = values(&attended.weights);

@@ -3,8 +3,8 @@
 use crate::support::{assert_close, devices, ids, random_ids, rng, seeded};
 use attn_core::Mask;
 use attn_transformer::{
-    BlockConfig, DecoderCache, DecoderOnly, DecoderOnlyConfig, EncoderDecoderConfig,
-    FrequencyScaling, Layout, Memory, NormKind, NormOrder, Pairing, PositionConfig, Positions,
+    BlockConfig, DecoderCache, DecoderOnly, DecoderOnlyConfig, EncodedSource, EncoderDecoderConfig,
+    FrequencyScaling, Layout, NormKind, NormOrder, Pairing, PositionConfig, Positions,
     RotaryConfig,
 };
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
@@ -124,16 +124,19 @@ prop_compose! {
         query_key_norm in any::<bool>(),
         softcap in select(vec![None, Some(2.0)]),
     ) -> BlockConfig {
-        BlockConfig {
+        let block = BlockConfig {
             kv_heads: Some(kv_heads),
             d_head,
             d_ff: Some(10),
             norm,
             norm_order,
             query_key_norm,
-            softcap,
             // Heads of 24 / 3, 24 / 4 and 24 / 6 features are all even, as rotary positions ask.
             ..BlockConfig::new(24, heads)
+        };
+        match softcap {
+            None => block,
+            Some(cap) => block.with_softcap(cap),
         }
     }
 }
@@ -226,7 +229,7 @@ fn a_cache_reordered_is_the_cache_of_sequences_reordered() {
         let mut cache = DecoderCache::new();
         model.decode(ids(&before, device), &memory, Some(&mut cache));
         cache.reorder(&rows);
-        let memory = Memory {
+        let memory = EncodedSource {
             encoded: Tensor::cat(
                 rows.map(|row| memory.encoded.clone().slice_dim(0, s![row..row + 1])).to_vec(),
                 0,

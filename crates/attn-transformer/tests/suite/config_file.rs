@@ -1,10 +1,11 @@
 //! Configurations as JSON files: old ones load, wrong ones say where and what.
 
+use attn_core::mechanism::AttentionConfig;
 use attn_transformer::config::ValueError;
 use attn_transformer::{
     Activation, BlockConfig, ConfigError, ConfigFileError, DecoderOnlyConfig, EncoderDecoderConfig,
-    EncoderOnlyConfig, FrequencyScaling, NormKind, NormOrder, Pairing, PositionConfig,
-    RotaryConfig, Tying,
+    EncoderOnlyConfig, FrequencyScaling, MechanismConfig, MultiHeadAttentionConfig, NormKind,
+    NormOrder, Pairing, PositionConfig, RotaryConfig, Tying,
 };
 use std::fs;
 use tempfile::TempDir;
@@ -33,9 +34,9 @@ fn config() -> EncoderDecoderConfig {
                 activation: Activation::SwiGlu,
                 norm: NormKind::Rms,
                 norm_order: NormOrder::Post,
-                softcap: Some(30.0),
                 ..BlockConfig::new(24, 4)
-            },
+            }
+            .with_softcap(30.0),
         )
     }
 }
@@ -161,9 +162,7 @@ fn what_describes_no_model_is_refused() {
         (block(|block| block.d_head = Some(5)), OddRotary { d_head: 5 }),
         (block(|block| block.d_ff = Some(0)), zero("d_ff")),
         (block(|block| block.norm_epsilon = 0.0), not_positive("norm_epsilon", 0.0)),
-        (block(|block| block.softcap = Some(-1.0)), not_positive("softcap", -1.0)),
         (block(|block| block.dropout = 1.0), probability("dropout", 1.0)),
-        (block(|block| block.attention_dropout = -0.1), probability("attention_dropout", -0.1)),
         (block(|block| block.feed_forward_dropout = 2.0), probability("feed_forward_dropout", 2.0)),
         (
             rotary(RotaryConfig { base: f64::INFINITY, ..Default::default() }),
@@ -201,4 +200,69 @@ fn what_describes_no_model_is_refused() {
     assert_eq!(odd.validate(), Err(OddSinusoidal { d_model: 9 }));
     odd.block.dropout = f64::NAN;
     assert!(matches!(odd.validate(), Err(Value(ValueError::Probability { key: "dropout", .. }))));
+}
+
+/// As version 0.1 wrote it, with a soft-cap and the dropout of attention weights beside the mechanism.
+const EARLIER: &str = r#"{
+  "version": 1, "source_vocab": 31, "target_vocab": 37, "encoder_layers": 3, "decoder_layers": 6,
+  "block": {
+    "d_model": 24, "heads": 4, "kv_heads": 2, "d_head": 10, "d_ff": 100, "activation": "swi_glu",
+    "bias": true, "norm": "rms", "norm_epsilon": 1e-5, "norm_order": "post", "query_key_norm": false,
+    "softcap": 30.0, "dropout": 0.1, "attention_dropout": 0.2, "feed_forward_dropout": 0.0,
+    "mechanism": null
+  },
+  "positions": { "learned": { "max_len": 8 } }, "tying": "none", "scaled_embeddings": true
+}"#;
+
+#[test]
+fn a_file_of_an_earlier_version_loads_to_the_same_model() {
+    let loaded = load(EARLIER).unwrap();
+    assert_eq!(
+        loaded.block,
+        BlockConfig {
+            kv_heads: Some(2),
+            d_head: Some(10),
+            d_ff: Some(100),
+            activation: Activation::SwiGlu,
+            norm: NormKind::Rms,
+            norm_order: NormOrder::Post,
+            ..BlockConfig::new(24, 4)
+        }
+        .with_softcap(30.0)
+        .with_attention_dropout(0.2)
+    );
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("config.json");
+    loaded.save(&path).unwrap();
+    assert_eq!(EncoderDecoderConfig::load(&path).unwrap(), loaded, "it is written as it is today");
+
+    let layer =
+        r#"{"d_model": 24, "heads": 4, "softcap": 30.0, "dropout": 0.2, "mechanism": null}"#;
+    let layer: MultiHeadAttentionConfig = serde_json::from_str(layer).unwrap();
+    let capped = AttentionConfig::new().with_softcap(30.0).with_dropout(0.2);
+    let expected = MultiHeadAttentionConfig::new(24, 4);
+    assert_eq!(layer, expected.with_mechanism(MechanismConfig::Attention(capped)));
+}
+
+#[test]
+fn an_earlier_key_that_the_mechanism_cannot_take_is_named() {
+    let message = |keys: &str| {
+        let json = format!(r#"{{"vocab": 5, "block": {{"d_model": 24, "heads": 4, {keys}}}}}"#);
+        serde_json::from_str::<DecoderOnlyConfig>(&json).unwrap_err().to_string()
+    };
+    let retention = r#""mechanism": {"name": "retention"}"#;
+    let found = message(&format!(r#"{retention}, "softcap": 30.0"#));
+    assert!(
+        found.starts_with("softcap is given, but the mechanism is not \"attention\""),
+        "{found}"
+    );
+    let found = message(&format!(r#"{retention}, "attention_dropout": 0.1"#));
+    assert!(found.starts_with("attention_dropout is given, but the mechanism"), "{found}");
+    let capped = r#""mechanism": {"name": "attention", "softcap": 20.0}"#;
+    let found = message(&format!(r#"{capped}, "softcap": 30.0"#));
+    assert!(found.starts_with("softcap is given twice"), "{found}");
+    let json = format!(
+        r#"{{"d_model": 24, "heads": 4, {retention}, "attention_dropout": 0.0, "softcap": null}}"#
+    );
+    assert!(serde_json::from_str::<BlockConfig>(&json).is_ok(), "what is not given is not refused");
 }

@@ -50,9 +50,9 @@ fn blocks() -> Vec<BlockConfig> {
         kv_heads: Some(2),
         d_head: Some(6),
         query_key_norm: true,
-        softcap: Some(5.0),
         ..BlockConfig::new(12, 4)
-    };
+    }
+    .with_softcap(5.0);
     let activations = [
         Activation::Relu,
         Activation::Gelu,
@@ -141,10 +141,10 @@ fn dropout_acts_in_training_alone_and_by_the_seed() {
             let prob = |which| if only == which { 0.5 } else { 0.0 };
             let block = BlockConfig {
                 dropout: prob(0),
-                attention_dropout: prob(1),
                 feed_forward_dropout: prob(2),
                 ..BlockConfig::new(12, 3)
-            };
+            }
+            .with_attention_dropout(prob(1));
             let model = seeded(DecoderOnlyConfig::new(VOCAB as usize, block).init(&device), 14);
             let run = |seed| {
                 random::seed(seed);

@@ -1,32 +1,14 @@
 //! A block attends with what its configuration names.
 
-use crate::support::{assert_close, devices, floats, ids, random_ids, rng, seeded, values};
+use crate::mechanism_table::{DECODING, ENCODING};
+use crate::support::{assert_close, devices, floats, rng, seeded, values};
 use attn_core::{Mask, Mechanism};
 use attn_transformer::{
-    BlockConfig, ConfigError, DecoderCache, DecoderOnlyConfig, EncoderOnlyConfig, Layout,
+    BlockConfig, ConfigError, DecoderOnlyConfig, EncoderDecoderConfig, EncoderOnlyConfig,
     MultiHeadAttention,
 };
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-
-/// The mechanisms that a decoder may have, as a file names them; heads of width 6, 4 on 2.
-const DECODING: [&str; 9] = [
-    r#"{ "name": "attention" }"#,
-    r#"{ "name": "attention", "score": { "name": "additive", "d_query": 6, "d_key": 6, "d_hidden": 5 } }"#,
-    r#"{ "name": "attention", "alignment": { "name": "sparsemax" } }"#,
-    r#"{ "name": "attention", "alignment": { "name": "softmax", "sink": { "learned": 4 } } }"#,
-    r#"{ "name": "attention", "talking_heads": 4 }"#,
-    r#"{ "name": "linear_attention" }"#,
-    r#"{ "name": "performer", "d_head": 6, "features": 32 }"#,
-    r#"{ "name": "retention" }"#,
-    r#"{ "name": "gated_delta", "d_head": 6, "kv_heads": 2 }"#,
-];
-
-/// The others, which need all keys at once.
-const ENCODING: [&str; 2] = [
-    r#"{ "name": "linformer", "max_keys": 9, "projected": 4 }"#,
-    r#"{ "name": "lsh", "d_head": 6, "buckets": 4, "chunk": 3 }"#,
-];
 
 /// Two blocks of width 24, at most 96 inside, over 9 keys, both ways to compute; and for features and
 /// states, which are sums over keys and then over features, eight times that.
@@ -59,7 +41,7 @@ fn a_layer_attends_with_its_mechanism() {
         let masks = DECODING.map(|mechanism| (mechanism, Mask::causal())).into_iter();
         for (name, mask) in masks.chain(ENCODING.map(|name| (name, Mask::padding([9, 4, 7])))) {
             let layer = layer(name, &device);
-            let mechanism = layer.mechanism.clone().unwrap();
+            let mechanism = &layer.mechanism;
             let query = heads(&layer.query, &x);
             let [key, value] = [&layer.key, &layer.value].map(|by| heads(by, &x));
             let weights = mechanism.weights(query.clone(), key.clone(), &mask);
@@ -72,12 +54,12 @@ fn a_layer_attends_with_its_mechanism() {
             let attended = layer.forward_with_weights(x.clone(), &mask, None);
             assert_close(&attended.output, &expected, TERMS, &format!("output of {name}"));
             assert_close(&attended.weights, &weights, TERMS, &format!("weights of {name}"));
-            let memory = layer.project(x.clone(), None);
-            let read = layer.read(x.clone(), memory.clone(), &mask);
-            assert_close(&read, &expected, TERMS, &format!("what is read by {name}"));
-            let read = layer.read_with_weights(x.clone(), memory, &mask);
-            assert_close(&read.output, &expected, TERMS, &format!("what {name} reads"));
-            assert_close(&read.weights, &weights, TERMS, &format!("weights read by {name}"));
+            let memory = layer.project_memory(x.clone(), None);
+            let crossed = layer.cross_attend(x.clone(), &memory, &mask, None);
+            assert_close(&crossed, &expected, TERMS, &format!("cross-attention of {name}"));
+            let crossed = layer.cross_attend_with_weights(x.clone(), &memory, &mask, None);
+            assert_close(&crossed.output, &expected, TERMS, &format!("cross-output of {name}"));
+            assert_close(&crossed.weights, &weights, TERMS, &format!("cross-weights of {name}"));
         }
     }
 }
@@ -105,32 +87,8 @@ fn every_mechanism_gives_another_output_than_the_default() {
 }
 
 #[test]
-fn a_cache_changes_nothing_and_a_chunk_is_a_part() {
-    let (batch, steps, vocab) = (3, 9, 11);
-    for device in devices() {
-        for mechanism in DECODING {
-            let model =
-                DecoderOnlyConfig { layers: 2, ..DecoderOnlyConfig::new(vocab, config(mechanism)) };
-            let model = model.init(&device);
-            let model = seeded(model, 5);
-            let ids = ids(&random_ids(&mut rng(7), [batch, steps], vocab as u32), &device);
-            let whole = model.forward(ids.clone(), &Layout::causal(), None);
-            let mut cache = DecoderCache::new();
-            let parts = [0..4, 4..5, 5..9].map(|chunk| {
-                let ids = ids.clone().slice_dim(1, chunk);
-                model.forward(ids, &Layout::causal(), Some(&mut cache))
-            });
-            let parts = Tensor::cat(parts.into(), 1);
-            assert_close(&parts, &whole, TERMS, mechanism);
-        }
-    }
-}
-
-#[test]
-fn what_looks_back_or_needs_all_keys_is_refused() {
+fn what_a_mechanism_cannot_do_is_refused() {
     let decoder = |mechanism: &str| DecoderOnlyConfig::new(11, config(mechanism)).validate();
-    let monotonic = r#"{ "name": "attention", "alignment": { "name": "monotonic" } }"#;
-    assert_eq!(decoder(monotonic), Err(ConfigError::LooksBack));
     let linformer = r#"{ "name": "linformer", "max_keys": 9, "projected": 4 }"#;
     assert_eq!(decoder(linformer), Err(ConfigError::Decoder));
     assert!(EncoderOnlyConfig::new(11, config(linformer)).validate().is_ok());
@@ -143,6 +101,28 @@ fn what_looks_back_or_needs_all_keys_is_refused() {
         message(r#"{ "name": "attention", "alignment": { "name": "top_k", "k": 0 } }"#),
         "mechanism: top-k alignment: k must be at least 1, got 0"
     );
-    let capped = BlockConfig { softcap: Some(30.0), ..config(r#"{ "name": "retention" }"#) };
-    assert_eq!(capped.validate(), Err(ConfigError::BesideMechanism { key: "softcap" }));
+    assert_eq!(
+        message(r#"{ "name": "attention", "softcap": -1.0 }"#),
+        "mechanism: attention: softcap must be positive and finite, got -1"
+    );
+}
+
+#[test]
+fn what_cross_attention_cannot_do_is_refused() {
+    let cross = |mechanism: &str| {
+        let mechanism = serde_json::from_str(mechanism).unwrap();
+        let block = BlockConfig { kv_heads: Some(2), ..BlockConfig::new(24, 4) };
+        EncoderDecoderConfig::new(11, 11, block.with_cross_mechanism(mechanism)).validate()
+    };
+    for mechanism in [
+        r#"{ "name": "lsh", "d_head": 6, "buckets": 4 }"#,
+        r#"{ "name": "retention" }"#,
+        r#"{ "name": "attention", "alignment": { "name": "adaptive_span", "heads": 4, "max_span": 9 } }"#,
+    ] {
+        assert_eq!(cross(mechanism), Err(ConfigError::Cross), "{mechanism}");
+    }
+    assert_eq!(
+        cross(r#"{ "name": "performer", "d_head": 7, "features": 32 }"#).unwrap_err().to_string(),
+        "cross_mechanism: performer: d_head = 7 does not fit, needs 6"
+    );
 }

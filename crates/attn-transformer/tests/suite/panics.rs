@@ -4,8 +4,8 @@ use crate::support::{floats, ids, panic_message, random_ids, rng};
 use attn_core::Mask;
 use attn_generate::StepDecoder;
 use attn_transformer::{
-    BlockConfig, DecoderCache, DecoderOnly, DecoderOnlyConfig, DecoderOnlyState, EncoderDecoder,
-    EncoderDecoderConfig, EncoderDecoderState, FeedForwardConfig, KvCache, Layout,
+    AnyState, BlockConfig, DecoderCache, DecoderOnly, DecoderOnlyConfig, DecoderOnlyState,
+    EncoderDecoder, EncoderDecoderConfig, EncoderDecoderState, FeedForwardConfig, Layout,
     MultiHeadAttentionConfig, NormConfig, PositionConfig, Positions, sinusoids,
 };
 use burn::tensor::{Device, Int, Tensor};
@@ -75,7 +75,7 @@ fn another_width_is_refused() {
     refuses("axis 2 expected 9, got 6", || {
         let config =
             MultiHeadAttentionConfig { d_memory: Some(9), ..MultiHeadAttentionConfig::new(6, 2) };
-        config.init(&device()).project(x([2, 3, 6]), None);
+        config.init(&device()).project_memory(x([2, 3, 6]), None);
     });
 }
 
@@ -88,7 +88,7 @@ fn batches_that_differ_are_refused() {
     });
     refuses("batch, heads and head width must agree", || {
         let attention = MultiHeadAttentionConfig::new(6, 2).init(&device());
-        let mut cache = KvCache::default();
+        let mut cache = AnyState::default();
         attention.forward(x([2, 3, 6]), &Mask::open(), Some(&mut cache));
         attention.forward(x([4, 3, 6]), &Mask::open(), Some(&mut cache));
     });

@@ -2,19 +2,18 @@
 
 mod chunks;
 mod gate;
-mod state;
 
 pub use gate::Gate;
-pub use state::GatedDeltaState;
 
 use super::inputs::{Inputs, Visible, without};
-use super::{Mechanism, MechanismError};
+use super::linear_state::Sums;
+use super::{LinearState, Mechanism, MechanismError, Stepwise};
 use crate::Mask;
 use crate::logistic::sigmoid;
 use crate::score::normalise;
 use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use chunks::{Chunks, Writes};
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +88,7 @@ impl GatedDeltaConfig {
 /// # Cost
 /// Chunk by chunk in the WY form (section 3.3 of the paper), in time
 /// `k · (chunk² + chunk · (d + value_dim) + d · value_dim)` and memory `k · (chunk + d + value_dim)`;
-/// for a gradient also `k / chunk · d · value_dim`. A decoder keeps a [`GatedDeltaState`], whose size
+/// for a gradient also `k / chunk · d · value_dim`. A decoder keeps a [`LinearState`], whose size
 /// does not grow. What it gives up: what was written is overwritten, at the latest when there are
 /// more than `d` keys.
 #[derive(Module, Debug)]
@@ -114,7 +113,11 @@ impl GatedDelta {
         );
     }
 
-    fn writes(&self, inputs: &Inputs, hidden: Option<&Tensor<4, Bool>>) -> Writes {
+    fn writes(&self, inputs: &Inputs) -> Writes {
+        let hidden = match &inputs.visible {
+            Visible::Rows { hidden, .. } => hidden.as_ref(),
+            Visible::Pairs(_) => None,
+        };
         let key = inputs.key.clone();
         // The logarithm of 1, and no strength: as if the key were not there.
         let skip = |x: Tensor<4>| without(x, hidden);
@@ -143,26 +146,90 @@ impl Mechanism for GatedDelta {
             Ok(inputs) => inputs,
             Err(nothing) => return *nothing,
         };
-        let Visible::Rows { causal, hidden } = &inputs.visible else {
-            panic!(
-                "gated delta rule: takes a causal mask, a mask of keys, or both, which {mask:?} is \
-                 not"
-            )
+        if let Visible::Pairs(_) = &inputs.visible {
+            refuse(mask)
+        }
+        let context = self.by_state(&inputs, &mut None);
+        inputs.finish(context)
+    }
+}
+
+/// # Panics
+/// Always.
+fn refuse(mask: &Mask) -> ! {
+    panic!("gated delta rule: takes a causal mask, a mask of keys, or both, which {mask:?} is not")
+}
+
+impl Stepwise for GatedDelta {
+    type State = LinearState;
+
+    /// # Panics
+    /// Also if keys do not have the configured heads and width, or the mask is neither causal nor of
+    /// keys only nor both.
+    fn step(
+        &self,
+        state: &mut LinearState,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> Tensor<4> {
+        self.check(&key);
+        if !mask.is_of_keys() {
+            refuse(mask)
+        }
+        state.step(
+            "gated delta rule",
+            [query, key, value],
+            mask,
+            false,
+            |inputs, Sums { total, .. }| {
+                if inputs.query.dims()[2] == 1 {
+                    self.recur(inputs, total)
+                } else {
+                    self.by_state(inputs, total)
+                }
+            },
+            |_| refuse(mask),
+        )
+    }
+}
+
+impl GatedDelta {
+    /// The recurrence itself, of one query and one key.
+    fn recur(&self, inputs: &Inputs, state: &mut Option<Tensor<4>>) -> Tensor<4> {
+        let [b, h, _, d] = inputs.query.dims();
+        let [_, g, _, width] = inputs.value.dims();
+        let Writes { key, value, log_decay, strength } = self.writes(inputs);
+        let news = match state.take() {
+            None => key.clone().transpose().matmul(value * strength),
+            Some(before) => {
+                let decayed = before * log_decay.exp();
+                let news = value - key.clone().matmul(decayed.clone()); // [b, g, 1, value_dim]
+                decayed + key.transpose().matmul(news * strength)
+            }
         };
+        let query = inputs.query.clone().reshape([b, g, h / g, d]);
+        query.matmul(state.insert(news).clone()).reshape([b, h, 1, width])
+    }
+
+    /// The recurrence chunk by chunk, from a state `[b, g, d, value_dim]` if there are as many keys as
+    /// queries, else from the start.
+    fn by_state(&self, inputs: &Inputs, state: &mut Option<Tensor<4>>) -> Tensor<4> {
         let [b, h, queries, d] = inputs.query.dims();
         let [_, g, keys, width] = inputs.value.dims();
         let chunk = self.chunk.min(keys);
-        let chunks = Chunks::new(self.writes(&inputs, hidden.as_ref()), chunk);
+        let chunks = Chunks::new(self.writes(inputs), chunk);
         let filled = keys.next_multiple_of(chunk);
         let options = (&inputs.query.device(), inputs.query.dtype());
-        let mut state = Tensor::zeros([b, g, d, width], options);
+        let state = state.get_or_insert_with(|| Tensor::zeros([b, g, d, width], options));
 
-        if !causal {
+        if !matches!(inputs.visible, Visible::Rows { causal: true, .. }) {
             for first in (0..filled).step_by(chunk) {
-                chunks.advance(&mut state, first, None);
+                chunks.advance(state, first, None);
             }
             let query = inputs.query.clone().reshape([b, g, h / g * queries, d]);
-            return inputs.finish(query.matmul(state).reshape([b, h, queries, width]));
+            return query.matmul(state.clone()).reshape([b, h, queries, width]);
         }
 
         // Queries beside the keys of their positions: none at the first keys, nor at what fills up.
@@ -179,15 +246,13 @@ impl Mechanism for GatedDelta {
         for first in (0..filled).step_by(chunk) {
             let asked = first + chunk > before;
             let query = asked.then(|| query.clone().slice_dim(2, first..first + chunk));
-            contexts.extend(chunks.advance(&mut state, first, query));
+            contexts.extend(chunks.advance(state, first, query));
         }
         let context = Tensor::cat(contexts, 2);
         // Chunks before the first query were not read.
         let skipped = before / chunk * chunk;
         let context = context.slice_dim(2, before - skipped..keys - skipped);
-        let context =
-            if blind > 0 { Tensor::cat(vec![zeros(blind, width), context], 2) } else { context };
-        inputs.finish(context)
+        if blind > 0 { Tensor::cat(vec![zeros(blind, width), context], 2) } else { context }
     }
 }
 

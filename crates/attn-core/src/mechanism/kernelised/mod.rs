@@ -6,12 +6,13 @@
 //! the sums are the same for all queries that see the same keys.
 
 mod features;
-mod state;
+mod sums;
 
 pub use features::{FeatureMap, Features};
-pub use state::LinearState;
 
+use super::LinearState;
 use super::inputs::{Inputs, Visible};
+use super::linear_state::Sums;
 use crate::Mask;
 use crate::score::grouped;
 use burn::tensor::{Bool, Tensor};
@@ -54,28 +55,61 @@ pub fn kernelised(
         Ok(inputs) => inputs,
         Err(nothing) => return *nothing,
     };
-    let query = map.of_queries(inputs.query.clone()); // [b, h, q, m]
-    let key = map.of_keys(inputs.key.clone());
-    let value = with_one(inputs.value.clone());
-    let sums = match &inputs.visible {
-        Visible::Pairs(visible) => all_pairs(query, key, value, visible),
-        Visible::Rows { causal, hidden } => {
-            let key = key.hide(hidden.as_ref());
-            let mut state = LinearState::start();
-            if *causal {
-                in_chunks(&mut state, query, &key, value, chunk)
-            } else {
-                state.write(&key, value);
-                state.read(query)
-            }
+    let context = match &inputs.visible {
+        Visible::Rows { .. } => by_sums(map, &inputs, &mut Sums::default(), chunk),
+        Visible::Pairs(visible) => {
+            let query = map.of_queries(inputs.query.clone()); // [b, h, q, m]
+            let key = map.of_keys(inputs.key.clone());
+            divide(all_pairs(query, key, with_one(inputs.value.clone()), visible))
         }
     };
-    inputs.finish(divide(sums))
+    inputs.finish(context)
+}
+
+/// [`kernelised`] attention of queries, and as many keys, that follow those in `state`.
+///
+/// # Shapes
+/// As [`Stepwise::step`](super::Stepwise::step).
+///
+/// # Panics
+/// As [`kernelised`], or as [`Stepwise::step`](super::Stepwise::step).
+pub fn kernelised_step(
+    map: &dyn FeatureMap,
+    state: &mut LinearState,
+    [query, key, value]: [Tensor<4>; 3],
+    mask: &Mask,
+    chunk: usize,
+) -> Tensor<4> {
+    assert!(chunk > 0, "{}: chunk must be at least 1, got 0", map.name());
+    state.step(
+        map.name(),
+        [query, key, value],
+        mask,
+        false,
+        |inputs, sums| by_sums(map, inputs, sums, chunk),
+        |[query, key, value]| kernelised(map, query, key, value, mask, chunk),
+    )
+}
+
+/// Contexts from sums that keys are added to.
+fn by_sums(map: &dyn FeatureMap, inputs: &Inputs, sums: &mut Sums, chunk: usize) -> Tensor<4> {
+    let Visible::Rows { causal, hidden } = &inputs.visible else {
+        panic!("{}: single pairs are not summed up", map.name())
+    };
+    let query = map.of_queries(inputs.query.clone()); // [b, h, q, m]
+    let key = map.of_keys(inputs.key.clone()).hide(hidden.as_ref());
+    let value = with_one(inputs.value.clone());
+    divide(if *causal {
+        in_chunks(sums, query, &key, value, chunk)
+    } else {
+        sums.write(&key, value);
+        sums.read(query)
+    })
 }
 
 /// Causal sums: keys before the first query, then chunks of queries and keys side by side.
 fn in_chunks(
-    state: &mut LinearState,
+    sums: &mut Sums,
     query: Tensor<4>,
     key: &Features,
     value: Tensor<4>,
@@ -86,7 +120,7 @@ fn in_chunks(
     let before = keys.saturating_sub(queries);
     let blind = queries.saturating_sub(keys);
     if before > 0 {
-        state.write(&key.slice(0..before), value.clone().slice_dim(2, 0..before));
+        sums.write(&key.slice(0..before), value.clone().slice_dim(2, 0..before));
     }
     let mut parts = Vec::new();
     if blind > 0 {
@@ -98,7 +132,7 @@ fn in_chunks(
         let rows = steps.start - blind + before..steps.end - blind + before;
         let query = query.clone().slice_dim(2, steps);
         let value = value.clone().slice_dim(2, rows.clone());
-        parts.push(state.advance(query, &key.slice(rows), value));
+        parts.push(sums.advance(query, &key.slice(rows), value));
     }
     Tensor::cat(parts, 2)
 }

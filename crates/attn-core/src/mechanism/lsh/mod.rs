@@ -1,6 +1,6 @@
 //! Attention by locality-sensitive hashing.
 
-mod meet;
+mod sorted_chunks;
 
 use super::inputs::{Inputs, Visible, without};
 use super::kernelised::{divide, with_one};
@@ -10,8 +10,8 @@ use crate::Mask;
 use crate::score::normalise;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
-use meet::{Chunks, Met, Order, Sorted, numbers};
 use serde::{Deserialize, Serialize};
+use sorted_chunks::{Chunks, Met, Order, Sorted, numbers};
 
 /// Below any score.
 const LOWEST: f64 = -1.0e30;

@@ -1,12 +1,10 @@
 //! Retention.
 
 mod powers;
-mod state;
-
-pub use state::RetentionState;
 
 use super::inputs::{Inputs, Visible};
-use super::{Mechanism, MechanismError};
+use super::linear_state::Sums;
+use super::{LinearState, Mechanism, MechanismError, Stepwise};
 use crate::Mask;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
@@ -71,7 +69,7 @@ impl RetentionConfig {
 /// | keys only, or open | the same forwards and backwards | twice that | the same |
 /// | anything else | all weights | `q · k · (d + value_dim)` | `q · k` |
 ///
-/// A decoder keeps a [`RetentionState`], whose size does not grow. What it gives up: softmax, and
+/// A decoder keeps a [`LinearState`], whose size does not grow. What it gives up: softmax, and
 /// with it any choice of how long something is remembered. The keys of grouped queries are repeated,
 /// as each query head has its own decay.
 #[derive(Module, Debug)]
@@ -91,35 +89,80 @@ impl Mechanism for Retention {
             Ok(inputs) => inputs,
             Err(nothing) => return *nothing,
         };
-        let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
         let context = match &inputs.visible {
-            Visible::Pairs(visible) => all_pairs(query, key, value, visible),
-            Visible::Rows { causal: true, .. } => self.forwards(query, key, value),
-            Visible::Rows { causal: false, .. } => {
-                let behind = self.backwards(query.clone(), key.clone(), value.clone());
-                self.forwards(query, key, value) + behind
+            Visible::Pairs(visible) => {
+                let [query, key, value] =
+                    [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
+                all_pairs(query, key, value, visible)
             }
+            Visible::Rows { .. } => self.by_sums(&inputs, &mut Sums::default()),
         };
         inputs.finish(context)
     }
 }
 
+impl Stepwise for Retention {
+    type State = LinearState;
+
+    fn step(
+        &self,
+        state: &mut LinearState,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+        mask: &Mask,
+    ) -> Tensor<4> {
+        state.step(
+            "retention",
+            [query, key, value],
+            mask,
+            true,
+            |inputs, sums| self.by_sums(inputs, sums),
+            |[query, key, value]| self.forward(query, key, value, mask),
+        )
+    }
+}
+
 impl Retention {
-    /// Each query's own key and those before it.
-    fn forwards(&self, query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    /// Under a mask that is causal, of keys, or both; keys are added to
+    /// `Σ_j γ^(n - j) k_j v_jᵀ`, `[b, h, d, value_dim]`.
+    fn by_sums(&self, inputs: &Inputs, sums: &mut Sums) -> Tensor<4> {
+        let [query, key, value] = [&inputs.query, &inputs.key, &inputs.value].map(Tensor::clone);
+        // Behind a single query there is none.
+        let behind = match inputs.visible {
+            Visible::Rows { causal: false, .. } if query.dims()[2] > 1 => {
+                Some(self.backwards(query.clone(), key.clone(), value.clone()))
+            }
+            _ => None,
+        };
+        let context = self.forwards(&mut sums.total, query, key, value);
+        match behind {
+            None => context,
+            Some(behind) => context + behind,
+        }
+    }
+
+    /// Each query's own key and those before it, `state` among them if there are as many keys as
+    /// queries.
+    fn forwards(
+        &self,
+        state: &mut Option<Tensor<4>>,
+        query: Tensor<4>,
+        key: Tensor<4>,
+        value: Tensor<4>,
+    ) -> Tensor<4> {
         let [b, h, queries, _] = query.dims();
         let [_, _, keys, width] = value.dims();
         let before = keys.saturating_sub(queries);
         let blind = queries.saturating_sub(keys);
-        let mut state = None;
         if before > 0 {
             let [key, value] = [&key, &value].map(|x| x.clone().slice_dim(2, 0..before));
             let decays = to_end(before, &key);
-            state = Some((key * decays).transpose().matmul(value));
+            *state = Some((key * decays).transpose().matmul(value));
         }
         let [key, value] = [key, value].map(|x| x.slice_dim(2, before..keys));
         let seeing = query.slice_dim(2, blind..queries);
-        let context = self.in_chunks(&mut state, seeing, key, value, Own::Seen);
+        let context = self.in_chunks(state, seeing, key, value, Own::Seen);
         if blind == 0 {
             return context;
         }
@@ -219,6 +262,6 @@ mod tests {
         let retention = RetentionConfig::new().init(&device);
         let [query, key, value] =
             [[2, 4, 1, 5], [2, 2, 3, 5], [2, 2, 3, 6]].map(|dims| Tensor::ones(dims, &device));
-        RetentionState::start().step(&retention, query, key, value);
+        retention.step(&mut LinearState::default(), query, key, value, &Mask::causal());
     }
 }

@@ -44,13 +44,13 @@ fn check_reading(
     let query = Sample::random([batch, heads, queries, 8], seed).scaled(3.0).f32(device);
     let key = Sample::random([batch, heads / 2, keys, 8], seed ^ 1).scaled(3.0);
     let value = Sample::random([batch, heads / 2, keys, 3], seed ^ 2);
-    let memory = attention.remember(key.f32(device), value.f32(device));
+    let memory = attention.project_memory(key.f32(device), value.f32(device));
     let read = |ends: &[usize]| {
         let (mut past, mut parts, mut first) = (Past::start(), Vec::new(), 0);
         for &end in ends {
             attn_core::random::seed(seed);
             let part = query.clone().slice_dim(2, first..end);
-            parts.push(attention.read(part, &memory, &mask(first..end), &mut past));
+            parts.push(attention.cross_attend(part, &memory, &mask(first..end), &mut past));
             first = end;
         }
         assert_eq!(past.steps, queries);

@@ -1,74 +1,13 @@
 //! Sums over keys, written and read step by step or chunk by chunk.
 
-use super::{FeatureMap, Features, LOWEST, divide, with_one};
-use crate::Mask;
-use crate::mechanism::finite::select_rows;
-use crate::mechanism::inputs::Inputs;
-use burn::tensor::{Bool, Int, Tensor};
+use super::{Features, LOWEST};
+use crate::mechanism::linear_state::Sums;
+use burn::tensor::{Bool, Tensor};
 
-/// The sums over all keys so far: what a decoder keeps instead of keys and values, however many
-/// there were. Of size `features · (value_dim + 1)` for each key/value head.
-#[derive(Clone, Debug, Default)]
-pub struct LinearState {
-    /// `Σ φ(k) [v, 1]ᵀ / exp(log_scale)`, `[b, g, m, value_dim + 1]`
-    sums: Option<Tensor<4>>,
-    /// `[b, g, 1, 1]`, of features that have one.
-    log_scale: Option<Tensor<4>>,
-    /// `[b, h, 1, 1]`: whether something that is not finite was seen.
-    broken: Option<Tensor<4, Bool>>,
-}
-
-impl LinearState {
-    /// No key yet.
-    pub fn start() -> Self {
-        Self::default()
-    }
-
-    /// The state of a batch whose row `r` was row `rows[r]`, as a beam search leaves them.
-    pub fn select_rows(self, rows: &Tensor<1, Int>) -> Self {
-        Self {
-            sums: self.sums.map(|x| x.select(0, rows.clone())),
-            log_scale: self.log_scale.map(|x| x.select(0, rows.clone())),
-            broken: self.broken.map(|broken| select_rows(broken, rows)),
-        }
-    }
-
-    /// The contexts of the next queries, each of which sees all keys so far and its own; as many
-    /// keys as queries, one or more.
-    ///
-    /// # Shapes
-    /// - `query`: `[batch, heads, steps, d]`
-    /// - `key`: `[batch, kv_heads, steps, d]`
-    /// - `value`: `[batch, kv_heads, steps, value_dim]`
-    /// - result: `[batch, heads, steps, value_dim]`
-    ///
-    /// # Panics
-    /// If the shapes do not fit together or the steps before them, or the map does not fit them.
-    pub fn step(
-        &mut self,
-        map: &dyn FeatureMap,
-        query: Tensor<4>,
-        key: Tensor<4>,
-        value: Tensor<4>,
-    ) -> Tensor<4> {
-        assert_eq!(
-            query.dims()[2],
-            key.dims()[2],
-            "{}: a step has as many queries as keys",
-            map.name()
-        );
-        let inputs = match Inputs::new(map.name(), [query, key, value], &Mask::causal(), false) {
-            Ok(inputs) => inputs,
-            Err(nothing) => return *nothing,
-        };
-        let query = map.of_queries(inputs.query.clone());
-        let key = map.of_keys(inputs.key.clone());
-        let sums = self.advance(query, &key, with_one(inputs.value.clone()));
-        inputs.finish_after(&mut self.broken, divide(sums))
-    }
-
+/// `Σ φ(k) [v, 1]ᵀ`, `[b, g, m, value_dim + 1]`.
+impl Sums {
     /// Takes in keys; `value` with its one, `[b, g, n, value_dim + 1]`.
-    pub(super) fn write(&mut self, key: &Features, value: Tensor<4>) {
+    pub(in crate::mechanism) fn write(&mut self, key: &Features, value: Tensor<4>) {
         let (values, decay) = match key.log_scale.clone() {
             None => (key.values.clone(), None),
             Some(scale) => {
@@ -83,7 +22,7 @@ impl LinearState {
             }
         };
         let sums = values.transpose().matmul(value); // [b, g, m, value_dim + 1]
-        self.sums = Some(match (self.sums.take(), decay) {
+        self.total = Some(match (self.total.take(), decay) {
             (None, _) => sums,
             (Some(before), None) => before + sums,
             (Some(before), Some(decay)) => before * decay + sums,
@@ -91,15 +30,15 @@ impl LinearState {
     }
 
     /// What queries get of the keys so far: `[b, h, n, m]` → `[b, h, n, value_dim + 1]`.
-    pub(super) fn read(&self, query: Tensor<4>) -> Tensor<4> {
-        let sums = self.sums.clone().expect("something was written");
+    pub(in crate::mechanism) fn read(&self, query: Tensor<4>) -> Tensor<4> {
+        let sums = self.total.clone().expect("something was written");
         let [b, h, n, m] = query.dims();
         let [_, g, _, width] = sums.dims();
         query.reshape([b, g, h / g * n, m]).matmul(sums).reshape([b, h, n, width])
     }
 
     /// [`read`](Self::read) for queries that each come with a key, and see those up to theirs.
-    pub(super) fn advance(
+    pub(in crate::mechanism) fn advance(
         &mut self,
         query: Tensor<4>,
         key: &Features,
@@ -132,7 +71,7 @@ impl LinearState {
             }
         };
         let here = weights.mask_fill(hidden_rows, 0.0).matmul(value.clone());
-        let sums = match (&self.sums, decay) {
+        let sums = match (&self.total, decay) {
             (None, _) => here,
             (Some(before), None) => here + query.matmul(before.clone()),
             (Some(before), Some(decay)) => here + query.matmul(before.clone()) * decay,
