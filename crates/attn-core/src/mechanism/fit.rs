@@ -1,14 +1,21 @@
 //! Where a mechanism fits: what a layer asks of a configuration before it makes anything.
 
 use super::{AttentionConfig, MechanismConfig, MechanismError};
-use crate::alignment::{AlignmentConfig, EntmaxAlpha, SinkConfig};
+use crate::alignment::{AlignmentConfig, EntmaxAlpha, SigmoidBias, SinkConfig};
 use crate::score::ScoreConfig;
 
 impl MechanismConfig {
-    /// Whether it can be what a decoder attends to itself with: under a causal mask, with fewer
-    /// queries than keys.
+    /// Whether it can be what a decoder attends to itself with, step by step as at once.
     pub fn decodes(&self) -> bool {
-        !matches!(self, Self::Linformer(_) | Self::Lsh(_))
+        match self {
+            // Its bias counts the keys that are still to come.
+            Self::Attention(AttentionConfig {
+                alignment: AlignmentConfig::Sigmoid(sigmoid),
+                ..
+            }) => sigmoid.bias != SigmoidBias::Keys,
+            Self::Linformer(_) | Self::Lsh(_) => false,
+            _ => true,
+        }
     }
 
     /// Whether it can be what a decoder attends to a memory with, step by step as at once: with queries

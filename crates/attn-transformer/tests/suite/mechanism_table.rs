@@ -24,7 +24,7 @@ pub const DECODING: [&str; 30] = [
     r#"{ "name": "attention", "alignment": { "name": "adaptive_span", "heads": 4, "max_span": 3, "ramp": 2, "initial": 1.0 } }"#,
     r#"{ "name": "attention", "alignment": { "name": "sparsemax" } }"#,
     r#"{ "name": "attention", "alignment": { "name": "entmax", "alpha": { "learned": 4 } } }"#,
-    r#"{ "name": "attention", "alignment": { "name": "sigmoid" } }"#,
+    r#"{ "name": "attention", "alignment": { "name": "sigmoid", "bias": "visible" } }"#,
     r#"{ "name": "attention", "alignment": { "name": "top_k", "k": 2 } }"#,
     r#"{ "name": "attention", "alignment": { "name": "hard" } }"#,
     r#"{ "name": "attention", "alignment": { "name": "gumbel_softmax" } }"#,

@@ -92,6 +92,9 @@ fn what_a_mechanism_cannot_do_is_refused() {
     let linformer = r#"{ "name": "linformer", "max_keys": 9, "projected": 4 }"#;
     assert_eq!(decoder(linformer), Err(ConfigError::Decoder));
     assert!(EncoderOnlyConfig::new(11, config(linformer)).validate().is_ok());
+    // Its bias counts keys that a decoder does not know of yet.
+    let sigmoid = r#"{ "name": "attention", "alignment": { "name": "sigmoid", "bias": "keys" } }"#;
+    assert_eq!(decoder(sigmoid), Err(ConfigError::Decoder));
     let message = |mechanism: &str| decoder(mechanism).unwrap_err().to_string();
     assert_eq!(
         message(r#"{ "name": "performer", "d_head": 7, "features": 32 }"#),

@@ -61,7 +61,7 @@ fn check_chunks(mechanism: &str, layouts: &[Layout]) {
                     model.forward(tokens, layout, Some(&mut cache))
                 });
                 assert_eq!(cache.len(), STEPS);
-                let what = format!("{mechanism}, {}, {ends:?}", layout.mask);
+                let what = format!("{mechanism}, {:?}, {ends:?}", layout.mask);
                 assert_close(&parts, &whole, TERMS, &what);
             }
         }
