@@ -15,7 +15,7 @@ use crate::device::DeviceError;
 use crate::io_error::IoError;
 use crate::pronunciation::DictionaryError;
 use crate::run_dir::RunDirError;
-use crate::translation::{CorpusError, EncodeError, OtherVocabulary, SettingsError};
+use crate::translation::{CorpusError, EncodeError, OtherMeaning, OtherVocabulary, SettingsError};
 
 /// Why a program ends before it is done.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum Error {
     /// Files of different runs.
     #[error(transparent)]
     OtherVocabulary(#[from] OtherVocabulary),
+    /// Settings that were changed since the weights were learned.
+    #[error(transparent)]
+    OtherMeaning(#[from] OtherMeaning),
     /// Files of different runs on one text.
     #[error(
         "the tokenizer has {tokens} tokens, but the model has {model}: they are of different runs"

@@ -7,6 +7,7 @@ pub mod device;
 mod error;
 pub mod generation;
 mod io_error;
+mod memory;
 mod parameters;
 pub mod pronunciation;
 mod run_dir;

@@ -1,10 +1,11 @@
 //! The folder of a run.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use attn_files::{FolderLock, LockError};
 
 use crate::Error;
 
@@ -56,6 +57,9 @@ pub enum RunDirError {
     },
 }
 
+/// What a folder may hold and be free: its lock stays when the process that held it is gone.
+const LOCK_FILE: &str = ".lock";
+
 /// What is in a folder, for people: a file whose name begins with a dot is not seen everywhere.
 fn named(entry: &OsString) -> String {
     let entry = entry.display();
@@ -74,8 +78,8 @@ pub struct RunDir {
     path: PathBuf,
     /// Whether the folder was not there before.
     made: bool,
-    /// Open and locked.
-    _held: Option<Arc<File>>,
+    /// Of one that was made or is gone on with.
+    _lock: Option<FolderLock>,
 }
 
 impl RunDir {
@@ -87,11 +91,15 @@ impl RunDir {
     /// to nothing, [`RunDirError::Io`] if it is no folder.
     pub fn check_free(path: &Path) -> Result<(), RunDirError> {
         let failed = |source| RunDirError::Io { path: path.into(), source };
-        match fs::read_dir(path).map(|mut entries| entries.next()) {
-            Ok(None) => Ok(()),
-            Ok(Some(entry)) => {
-                let entry = entry.map_err(failed)?.file_name();
-                Err(RunDirError::Occupied { path: path.into(), entry })
+        match fs::read_dir(path) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = entry.map_err(failed)?.file_name();
+                    if entry != LOCK_FILE {
+                        return Err(RunDirError::Occupied { path: path.into(), entry });
+                    }
+                }
+                Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
                 Ok(target) => Err(RunDirError::DanglingLink { path: path.into(), target }),
@@ -111,10 +119,10 @@ impl RunDir {
         Self::check_free(path)?;
         let made = !path.exists();
         fs::create_dir_all(path).map_err(|source| RunDirError::Io { path: path.into(), source })?;
-        let held = hold(path)?;
+        let lock = hold(path)?;
         // Another process may have been here between the check and the lock.
         Self::check_free(path)?;
-        Ok(Self { path: path.into(), made, _held: held })
+        Ok(Self { path: path.into(), made, _lock: Some(lock) })
     }
 
     /// Makes the folder `out` if one is given, else `usual`, or the first of `usual-2`, `usual-3` …
@@ -178,7 +186,7 @@ impl RunDir {
     ///
     /// [`RunDirError::NoRun`] if none was.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        let run = Self { path: path.into(), made: false, _held: None };
+        let run = Self { path: path.into(), made: false, _lock: None };
         if !run.settings().is_file() {
             return Err(RunDirError::NoRun { path: path.into() });
         }
@@ -191,7 +199,8 @@ impl RunDir {
     ///
     /// [`RunDirError::NoRun`] if none was begun, [`RunDirError::InUse`] if another process holds it.
     pub fn resume(path: &Path) -> Result<Self, RunDirError> {
-        Ok(Self { _held: hold(path)?, ..Self::open(path)? })
+        let run = Self::open(path)?;
+        Ok(Self { _lock: Some(hold(path)?), ..run })
     }
 
     /// A folder of runs that is there, to go on with what is in it: it is held.
@@ -200,7 +209,7 @@ impl RunDir {
     ///
     /// [`RunDirError::InUse`] if another process holds it.
     pub(crate) fn claim(path: &Path) -> Result<Self, RunDirError> {
-        Ok(Self { path: path.into(), made: false, _held: hold(path)? })
+        Ok(Self { path: path.into(), made: false, _lock: Some(hold(path)?) })
     }
 
     /// The folder itself.
@@ -268,25 +277,11 @@ impl RunDir {
     }
 }
 
-/// Locks a folder for this process; `None` where the file system has no locks.
-fn hold(path: &Path) -> Result<Option<Arc<File>>, RunDirError> {
-    let failed = |source| RunDirError::Io { path: path.into(), source };
-    #[cfg(unix)]
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(failed)?,
-    };
-    // A folder cannot be opened as a file here.
-    #[cfg(not(unix))]
-    let file = match File::create(path.with_extension("lock")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(failed)?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Arc::new(file))),
-        Err(TryLockError::WouldBlock) => Err(RunDirError::InUse { path: path.into() }),
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
+fn hold(path: &Path) -> Result<FolderLock, RunDirError> {
+    FolderLock::acquire(path).map_err(|error| match error {
+        LockError::Held { path } => RunDirError::InUse { path },
+        error => RunDirError::Io { path: path.into(), source: io::Error::other(error) },
+    })
 }
 
 #[cfg(test)]
@@ -321,19 +316,6 @@ mod tests {
     }
 
     #[test]
-    fn one_holder_at_a_time() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("run");
-        let run = RunDir::create(&path).unwrap();
-        std::fs::write(run.settings(), "{}").unwrap();
-        let error = RunDir::resume(&path).unwrap_err();
-        assert!(error.to_string().ends_with("run is in use: another process is training in it"));
-        RunDir::open(&path).expect("whoever reads does not need to hold it");
-        drop(run);
-        RunDir::resume(&path).unwrap();
-    }
-
-    #[test]
     fn what_is_begun_is_complete_or_gone() {
         let root = tempfile::tempdir().unwrap();
         let (new, there) = (root.path().join("new"), root.path().join("there"));
@@ -346,7 +328,8 @@ mod tests {
             assert!(matches!(filled, Err(Error::EmptyPrompt)));
         }
         assert!(!new.exists());
-        assert_eq!(std::fs::read_dir(&there).unwrap().count(), 0, "it was there before");
+        RunDir::check_free(&there).unwrap();
+        assert!(there.exists(), "it was there before");
     }
 
     #[test]

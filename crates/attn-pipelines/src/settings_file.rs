@@ -3,24 +3,138 @@
 use std::fs;
 use std::path::Path;
 
-use attn_train::data::write_atomically;
+use attn_files::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::translation::SettingsError;
 
-/// Reads settings.
+/// Reads settings, or any other JSON of a run.
 pub(crate) fn load<S: DeserializeOwned>(path: &Path) -> Result<S, SettingsError> {
-    let bytes =
-        fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| SettingsError::Parse { path: path.into(), source })
+    json::parse(&read(path)?).map_err(|source| SettingsError::Parse { path: path.into(), source })
 }
 
 /// Writes settings, whole or not at all.
 pub(crate) fn save(settings: &impl Serialize, path: &Path) -> Result<(), SettingsError> {
     let mut text = serde_json::to_string_pretty(settings).expect("settings are plain data");
     text.push('\n');
-    write_atomically(path, text.as_bytes())
+    attn_files::write(path, text.as_bytes())
         .map_err(|source| SettingsError::Write { path: path.into(), source })
+}
+
+/// `settings`, changed by what a file says: any part of those that are structures, such as `training`
+/// or `model.block`, and others, which are choices, whole.
+pub(crate) fn overlaid<S: Serialize + DeserializeOwned>(
+    settings: &S,
+    path: &Path,
+    structures: &[&str],
+) -> Result<S, SettingsError> {
+    let text = read(path)?;
+    let parse = |source| SettingsError::Parse { path: path.into(), source };
+    let changes: Value = json::parse(&text).map_err(parse)?;
+    let mut all = serde_json::to_value(settings).expect("settings are plain data");
+    overlay(&mut all, changes, "", structures).map_err(|(key, expected)| {
+        SettingsError::UnknownKey { path: path.into(), key, expected }
+    })?;
+    serde_path_to_error::deserialize(all).map_err(|error| {
+        let key = error.path().to_string();
+        let (line, message) = (line_of(&text, &key), error.inner().to_string());
+        SettingsError::Value { path: path.into(), key, line, message }
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SettingsError> {
+    fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })
+}
+
+/// Puts `changes` over `settings`; the unknown key and those it could have been, if there is one.
+fn overlay(
+    settings: &mut Value,
+    changes: Value,
+    place: &str,
+    structures: &[&str],
+) -> Result<(), (String, String)> {
+    let is_structure = place.is_empty() || structures.contains(&place);
+    match (settings, changes) {
+        (Value::Object(known), Value::Object(changes)) if is_structure => {
+            for (key, change) in changes {
+                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                let Some(value) = known.get_mut(&key) else {
+                    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                    return Err((place, names.join(", ")));
+                };
+                overlay(value, change, &place, structures)?;
+            }
+        }
+        (value, change) => *value = change,
+    }
+    Ok(())
+}
+
+/// The line, from 1, of a key with those around it, `training.max_steps`, in a JSON text; that of the
+/// closest key around it that is there.
+fn line_of(text: &[u8], key: &str) -> usize {
+    let wanted: Vec<&str> = key.split('.').collect();
+    let (mut line, mut found, mut depth_found) = (1, 1, 0);
+    // The last key of every object that is open; an array has none.
+    let mut keys: Vec<String> = Vec::new();
+    let mut bytes = text.iter().enumerate();
+    while let Some((start, byte)) = bytes.next() {
+        match byte {
+            b'\n' => line += 1,
+            b'{' | b'[' => keys.push(String::new()),
+            b'}' | b']' => drop(keys.pop()),
+            b'"' => {
+                let mut end = start;
+                while let Some((at, byte)) = bytes.next() {
+                    match byte {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => {
+                            end = at;
+                            break;
+                        }
+                        _ => {}
+                    }
+                }
+                let is_key = text[end + 1..].trim_ascii_start().first() == Some(&b':');
+                let depth = keys.len();
+                if let (true, Some(last)) = (is_key, keys.last_mut()) {
+                    *last = String::from_utf8_lossy(&text[start + 1..end]).into_owned();
+                    if depth > depth_found && depth <= wanted.len() && keys[..] == wanted[..depth] {
+                        (found, depth_found) = (line, depth);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_on_its_line_by_all_keys_around_it() {
+        let text = br#"{
+            "a": {"\"b": [{"c": 1}],
+                  "d": {"c": 2},
+                  "c": "c:"},
+            "c":
+                3
+        }"#;
+        for (key, line) in [
+            ("a", 2),
+            ("a.c", 4),
+            ("a.d.c", 3),
+            ("c", 5),
+            ("a.d.none", 3),
+            ("none", 1),
+            ("a.c.x", 4),
+        ] {
+            assert_eq!(line_of(text, key), line, "{key}");
+        }
+    }
 }

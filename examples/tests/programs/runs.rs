@@ -72,3 +72,40 @@ fn validation_data_that_changed_is_refused() {
         "{said}"
     );
 }
+
+/// The shapes fit, so that nothing else notices it.
+#[test]
+fn a_model_that_was_changed_is_refused() {
+    let desk = Desk::with_run();
+    let config = desk.read("run/config.json");
+    assert!(config.contains("\"heads\": 2"), "{config}");
+    desk.write("run/config.json", config.replace("\"heads\": 2", "\"heads\": 4"));
+    for command in [["--model", "run", "ab 1"].as_slice(), &["--resume", "--out", "run"]] {
+        let (status, said) = end(&desk.translate(command).output().unwrap());
+        assert_eq!(status, 2, "{said}");
+        let message = "config.json: model.block.heads is 4, but the run was begun with 2";
+        assert!(said.contains(message), "{said}");
+    }
+    let longer = config.replacen("\"target\": 20", "\"target\": 24", 1);
+    desk.write("run/config.json", longer);
+    let (status, said) = end(&desk.translate(&["--model", "run", "ab 1"]).output().unwrap());
+    assert_eq!(status, 0, "longer translations are no other model: {said}");
+    let (status, said) = end(&desk.translate(&["--resume", "--out", "run"]).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("max_len.target is 24, but the run was begun with 20"), "{said}");
+}
+
+#[test]
+fn a_run_of_another_program_is_named() {
+    let desk = Desk::new(2);
+    let mut training = crate::program::program("seq2seq");
+    desk.write("other.json", r#"{"training": {"max_steps": 2}}"#);
+    training.current_dir(desk.path("")).args(["--config", "other.json", "--width", "6", "--out"]);
+    training.args(["run", "--train", "train.tsv", "--valid", "valid.tsv", "--tokenizer", "words"]);
+    let (status, said) = end(&training.output().unwrap());
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = end(&desk.translate(&["--model", "run", "ab 1"]).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("is of a recurrent encoder–decoder, not of a Transformer"), "{said}");
+    assert!(said.contains("use the example `seq2seq` for this run"), "{said}");
+}

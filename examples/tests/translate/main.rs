@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod desk;
+mod library;
 mod recurrent;
 #[allow(dead_code, reason = "its main")]
 #[path = "../../seq2seq.rs"]

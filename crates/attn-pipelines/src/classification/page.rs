@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attn_train::data::write_atomically;
-
 use super::training::Prediction;
 use super::words::words;
 use super::{Review, SplitResult};
@@ -46,7 +44,7 @@ pub fn make_folder(path: &Path) -> Result<(), IoError> {
 /// Fails if the system refuses.
 pub fn write(folder: &Path, result: &SplitResult) -> Result<PathBuf, IoError> {
     let path = folder.join("sentiment.html");
-    write_atomically(&path, page(&result.shown).as_bytes()).map_err(IoError::writing(&path))?;
+    attn_files::write(&path, page(&result.shown).as_bytes()).map_err(IoError::writing(&path))?;
     Ok(path)
 }
 

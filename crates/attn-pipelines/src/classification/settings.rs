@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use attn_files::json::{self, JsonError};
 use attn_rnn::PoolingConfig;
-use attn_train::data::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use super::model::{ModelError, ModelSettings};
@@ -123,7 +123,7 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// A number out of its range.
     #[error("`{key}` is {value}, must be {range}")]
@@ -180,7 +180,7 @@ impl Settings {
     pub fn save(&self, path: &Path) -> Result<(), IoError> {
         let mut text = serde_json::to_string_pretty(self).expect("settings are plain data");
         text.push('\n');
-        write_atomically(path, text.as_bytes()).map_err(IoError::writing(path))
+        attn_files::write(path, text.as_bytes()).map_err(IoError::writing(path))
     }
 
     /// Reads settings from a JSON file.
@@ -191,8 +191,7 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
         let text =
             fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
-        serde_json::from_slice(&text)
-            .map_err(|source| SettingsError::Parse { path: path.into(), source })
+        json::parse(&text).map_err(|source| SettingsError::Parse { path: path.into(), source })
     }
 
     /// Refuses nonsense before anything is allocated.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use attn_generate::BeamConfig;
-use attn_train::data::{read_pairs, write_atomically};
+use attn_train::data::read_pairs;
 
 use super::console::Console;
 use super::{PairArgs, chain};
@@ -88,7 +88,7 @@ fn test(
     let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
     if let Some(path) = hypotheses {
         let text: String = texts.iter().map(|text| format!("{text}\n")).collect();
-        write_atomically(path, text.as_bytes()).map_err(IoError::writing(path))?;
+        attn_files::write(path, text.as_bytes()).map_err(IoError::writing(path))?;
     }
     console.print(&report::scores(&texts, &pairs))?;
     Ok(console.print(&report::scores_by_length(&texts, &pairs))?)

@@ -7,8 +7,8 @@ use attn_train::{Schedule, TrainerConfig};
 use attn_transformer::{BlockConfig, DecoderOnlyConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::settings_file;
 use crate::translation::{SettingsError, UNKNOWN_VOCAB};
+use crate::{memory, settings_file};
 
 /// Everything that a run on one text is made of, but for the text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,10 @@ impl TextSettings {
     ///
     /// Names the first value that makes no sense.
     pub fn validate(&self) -> Result<(), SettingsError> {
+        let DecoderOnlyConfig { vocab, layers, block, positions, .. } = &self.model;
+        let tables =
+            memory::of_table(vocab.saturating_add(positions.max_len().unwrap_or(0)), block.d_model);
+        memory::check(memory::of_blocks(*layers, block).saturating_add(tables))?;
         self.model.validate().map_err(|error| SettingsError::Model(error.into()))?;
         self.training.validate()?;
         if self.context == 0 {

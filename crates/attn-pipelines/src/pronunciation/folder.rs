@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attn_train::data::{Pair, write_atomically};
+use attn_train::data::Pair;
 
 use super::{Dictionary, DictionaryError, letters};
 use crate::translation::{Architecture, Corpus, Settings};
@@ -29,7 +29,7 @@ impl WordFolder {
     ) -> Result<Self, Error> {
         let folder = folder.fill(|folder| {
             let write = |path: PathBuf, text: String| {
-                write_atomically(&path, text.as_bytes()).map_err(IoError::writing(&path))
+                attn_files::write(&path, text.as_bytes()).map_err(IoError::writing(&path))
             };
             let [train_pairs, valid_pairs] = pair_files(folder.path());
             write(train_pairs, lines(&train.pairs()))?;

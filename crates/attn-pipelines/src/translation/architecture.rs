@@ -11,6 +11,8 @@ use burn::tensor::{Device, Int, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::memory;
+
 /// The configuration of a model that turns one sentence into another.
 pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// What it configures.
@@ -54,6 +56,10 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     fn max_source(&self) -> Option<usize> {
         None
     }
+
+    /// A lower bound of the number of its weights, however large its numbers are: called before
+    /// [`validate`](Self::validate).
+    fn least_weights(&self) -> u128;
 
     /// The model, with random weights.
     ///
@@ -130,6 +136,14 @@ impl Architecture for EncoderDecoderConfig {
 
     fn max_len(&self) -> Option<usize> {
         self.positions.max_len()
+    }
+
+    fn least_weights(&self) -> u128 {
+        let layers = self.encoder_layers.saturating_add(self.decoder_layers);
+        let positions = self.positions.max_len().unwrap_or(0);
+        let entries = self.source_vocab.saturating_add(positions);
+        memory::of_blocks(layers, &self.block)
+            .saturating_add(memory::of_table(entries, self.block.d_model))
     }
 
     fn init(&self, device: &Device) -> EncoderDecoder {

@@ -4,10 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_train::data::{DataError, Pair, read_pairs, read_parallel, write_atomically};
+use attn_files::json::{self, JsonError};
+use attn_train::data::{DataError, Pair, read_pairs, read_parallel};
 use serde::{Deserialize, Serialize};
 
-use super::path_record;
+use super::{Meaning, path_record};
 use crate::dates::{Sample, Split, samples};
 
 /// Where pairs come from.
@@ -69,6 +70,9 @@ pub struct CorpusRecord {
     /// Hash of the validation pairs; runs of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_fingerprint: Option<String>,
+    /// What gives the weights their meaning; runs of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
 }
 
 /// The corpus of a run cannot be found again.
@@ -89,7 +93,7 @@ pub enum CorpusError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// A file of the run cannot be written.
     #[error("cannot write {}: {source}", .path.display())]
@@ -173,21 +177,25 @@ impl Texts {
 }
 
 fn fingerprint(pairs: &[Pair]) -> String {
-    // FNV-1a: the same on every machine and in every version, which std's hashes are not.
+    let line = |pair: &Pair| format!("{}\t{}\n", pair.source, pair.target).into_bytes();
+    hash(pairs.iter().map(line))
+}
+
+/// FNV-1a of bytes: the same on every machine and in every version, which std's hashes are not.
+pub(super) fn hash(parts: impl IntoIterator<Item = Vec<u8>>) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for pair in pairs {
-        for byte in [pair.source.as_bytes(), b"\t", pair.target.as_bytes(), b"\n"].concat() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+    for byte in parts.into_iter().flatten() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")
 }
 
 impl CorpusRecord {
     /// Remembers a corpus.
-    pub fn new(corpus: Corpus, texts: &Texts) -> Self {
+    pub fn new(corpus: Corpus, texts: &Texts, meaning: Meaning) -> Self {
         let valid_fingerprint = Some(texts.valid_fingerprint());
-        Self { corpus, fingerprint: texts.fingerprint(), valid_fingerprint }
+        let meaning = Some(meaning);
+        Self { corpus, fingerprint: texts.fingerprint(), valid_fingerprint, meaning }
     }
 
     /// Reads what was remembered.
@@ -198,8 +206,7 @@ impl CorpusRecord {
     pub fn load(path: &Path) -> Result<Self, CorpusError> {
         let bytes =
             fs::read(path).map_err(|source| CorpusError::Read { path: path.into(), source })?;
-        serde_json::from_slice(&bytes)
-            .map_err(|source| CorpusError::Damaged { path: path.into(), source })
+        json::parse(&bytes).map_err(|source| CorpusError::Damaged { path: path.into(), source })
     }
 
     /// Writes it, whole or not at all.
@@ -211,7 +218,7 @@ impl CorpusRecord {
         let mut text =
             serde_json::to_string_pretty(self).expect("a record is text and numbers alone");
         text.push('\n');
-        write_atomically(path, text.as_bytes())
+        attn_files::write(path, text.as_bytes())
             .map_err(|source| CorpusError::Write { path: path.into(), source })
     }
 
@@ -267,7 +274,12 @@ mod tests {
         let path = folder.path().join("data.json");
         let corpus = Corpus::Dates { train: 7, valid: 3, seed: 5 };
         let texts = corpus.read().unwrap();
-        let record = CorpusRecord::new(corpus, &texts);
+        let record = CorpusRecord {
+            corpus,
+            fingerprint: texts.fingerprint(),
+            valid_fingerprint: Some(texts.valid_fingerprint()),
+            meaning: None,
+        };
         record.save(&path).unwrap();
         let loaded = CorpusRecord::load(&path).unwrap();
         assert_eq!(loaded, record);

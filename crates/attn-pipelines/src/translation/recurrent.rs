@@ -13,6 +13,7 @@ use super::attention_name::Widths;
 use super::{
     Alignments, Architecture, ArchitectureError, AttentionName, TranslationModel, UNKNOWN_VOCAB,
 };
+use crate::memory;
 
 /// Half the width of a local attention's window: Luong et al. have 10, for longer sentences.
 const WINDOW: usize = 5;
@@ -118,6 +119,14 @@ impl Architecture for Seq2SeqConfig {
     fn set_vocabularies(&mut self, [source, target]: [usize; 2]) {
         self.encoder.vocab = source;
         self.decoder.vocab = target;
+    }
+
+    fn least_weights(&self) -> u128 {
+        let [reader, writer] = [&self.encoder.recurrent, &self.decoder.recurrent];
+        memory::of_recurrent(reader)
+            .saturating_add(memory::of_recurrent(writer))
+            .saturating_add(memory::of_table(self.encoder.vocab, reader.d_input))
+            .saturating_add(memory::of_table(self.decoder.vocab, writer.d_input))
     }
 
     fn init(&self, device: &Device) -> Seq2Seq {

@@ -1,9 +1,9 @@
 //! What can be set about a run: `config.json`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use attn_files::json::JsonError;
 use attn_rnn::Seq2SeqConfig;
 use attn_train::TrainerConfig;
 use attn_train::batch::{Lengths, Overlong};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::architecture::{Architecture, ArchitectureError};
 use crate::generation::TextSettings;
-use crate::settings_file;
+use crate::{memory, settings_file};
 
 /// Everything that a run is made of, but for its text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,19 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: JsonError,
+    },
+    /// A value of the wrong type.
+    #[error("{}: {key}, line {line}: {message}", .path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key with those around it.
+        key: String,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
     },
     /// A run of another program.
     #[error(
@@ -92,6 +104,19 @@ pub enum SettingsError {
     NoLength {
         /// Source or target.
         side: &'static str,
+    },
+    /// More weights than memory.
+    #[error(
+        "the model has {weights} weights or more, which take {needed:.1} GiB; this machine has \
+         {memory:.1} GiB"
+    )]
+    TooLarge {
+        /// A lower bound of the number of weights.
+        weights: u128,
+        /// What they take, in GiB.
+        needed: f64,
+        /// What there is, in GiB.
+        memory: f64,
     },
     /// Windows of nothing.
     #[error("`context` is 0, must be at least 1")]
@@ -132,15 +157,7 @@ impl<C: Architecture> Settings<C> {
     /// Fails if the file is missing or no JSON, has a key that is no setting, or a value of
     /// another type.
     pub fn overlaid_with(&self, path: &Path) -> Result<Self, SettingsError> {
-        let bytes =
-            fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })?;
-        let parse = |source| SettingsError::Parse { path: path.into(), source };
-        let changes: Value = serde_json::from_slice(&bytes).map_err(parse)?;
-        let mut settings = serde_json::to_value(self).expect("settings are plain data");
-        overlay(&mut settings, changes, "", C::STRUCTURES).map_err(|(key, expected)| {
-            SettingsError::UnknownKey { path: path.into(), key, expected }
-        })?;
-        serde_json::from_value(settings).map_err(parse)
+        settings_file::overlaid(self, path, &[&STRUCTURES[..], C::STRUCTURES].concat())
     }
 
     /// Reads the complete settings of a run.
@@ -170,6 +187,7 @@ impl<C: Architecture> Settings<C> {
     ///
     /// Names the first value that makes no sense.
     pub fn validate(&self) -> Result<(), SettingsError> {
+        memory::check(self.model.least_weights())?;
         self.model.validate()?;
         self.training.validate()?;
         let Lengths { source, target } = self.max_len;
@@ -205,36 +223,14 @@ fn other_model<C: Architecture>(path: &Path) -> Option<SettingsError> {
 
 /// Whether a file of settings is there, is JSON, and its `model` has a key.
 pub(crate) fn has_model_key(path: &Path, key: &str) -> bool {
-    let settings = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    settings.is_some_and(|settings: Value| settings["model"].get(key).is_some())
-}
-
-/// Puts `changes` over `settings`; the unknown key and those it could have been, if there is one.
-fn overlay(
-    settings: &mut Value,
-    changes: Value,
-    place: &str,
-    of_model: &[&str],
-) -> Result<(), (String, String)> {
-    let is_structure = place.is_empty() || STRUCTURES.contains(&place) || of_model.contains(&place);
-    match (settings, changes) {
-        (Value::Object(known), Value::Object(changes)) if is_structure => {
-            for (key, change) in changes {
-                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-                let Some(value) = known.get_mut(&key) else {
-                    let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                    return Err((place, names.join(", ")));
-                };
-                overlay(value, change, &place, of_model)?;
-            }
-        }
-        (value, change) => *value = change,
-    }
-    Ok(())
+    let settings: Result<Value, _> = settings_file::load(path);
+    settings.is_ok_and(|settings| settings["model"].get(key).is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::translation::presets;
 
@@ -269,11 +265,22 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_type_is_named_with_its_key_and_line() {
+        let text = "\u{feff}{\"model\": {},\n\"training\": {\n\"max_steps\": \"many\"}}";
+        let error = overlaid(text).unwrap_err().to_string();
+        assert!(error.contains("mine.json: training.max_steps, line 3: invalid type"), "{error}");
+        let error = overlaid("{\"model\": {\n\"block\": 1, \"block\": 2}}").unwrap_err();
+        assert!(error.to_string().contains("the key `block` is there twice"), "{error}");
+    }
+
+    #[test]
     fn nonsense_is_named() {
         for (changes, message) in [
             (r#"{"model": {"block": {"d_model": 250}}}"#, "in `model`: "),
             (r#"{"model": {"encoder_layers": 0}}"#, "encoder_layers"),
             (r#"{"training": {"batch_tokens": 0}}"#, "in `training`: batch_tokens = 0"),
+            (r#"{"model": {"block": {"d_model": 1000000000000}}}"#, "this machine has"),
+            (r#"{"model": {"decoder_layers": 1000000000000}}"#, "this machine has"),
             (r#"{"max_len": {"target": 0}}"#, "`max_len.target` is 0"),
             (r#"{"model": {"positions": {"learned": {"max_len": 7}}}}"#, "end at 7"),
         ] {

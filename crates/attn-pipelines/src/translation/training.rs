@@ -12,7 +12,7 @@ use burn::tensor::Device;
 
 use super::corpus::{Corpus, CorpusRecord, Texts};
 use super::vocabulary::EncodeError;
-use super::{Architecture, Settings, Vocabulary};
+use super::{Architecture, Meaning, Settings, Vocabulary};
 use crate::{Error, RunDir, parameters};
 
 /// Everything that a training needs, read and checked.
@@ -51,7 +51,8 @@ impl<C: Architecture> Training<C> {
 
         let run = folder()?.fill(|run| {
             vocabulary.save(run)?;
-            CorpusRecord::new(corpus.clone(), &texts).save(&run.data())?;
+            let meaning = Meaning::new(&settings, run)?;
+            CorpusRecord::new(corpus.clone(), &texts, meaning).save(&run.data())?;
             // The last one, because it is what makes the folder a run.
             Ok(settings.save(&run.settings())?)
         })?;
@@ -71,6 +72,11 @@ impl<C: Architecture> Training<C> {
         record.corpus = moved.unwrap_or(record.corpus);
         let texts = record.corpus.read()?;
         record.check(&texts)?;
+        if let Some(meaning) = &record.meaning {
+            let now = Meaning::new(&settings, &run)?;
+            meaning.check_weights::<C>(&now, &run.settings())?;
+            meaning.check_data(&now, &run.settings())?;
+        }
         if is_moved {
             record.save(&run.data())?;
         }
