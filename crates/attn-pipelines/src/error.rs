@@ -141,8 +141,7 @@ impl Failure for Error {
         match self {
             Self::Train(TrainError::NotFinite { .. })
             | Self::TrainModel { source: TrainError::NotFinite { .. }, .. } => cli::WENT_WRONG,
-            Self::Output(error) if error.is_closed_pipe() => cli::CLOSED_PIPE,
-            Self::Output(_) => cli::WENT_WRONG,
+            Self::Output(error) => error.status(),
             _ => cli::BAD_INPUT,
         }
     }

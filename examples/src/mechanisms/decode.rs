@@ -73,21 +73,23 @@ pub fn measure(config: &MechanismConfig, lengths: &[usize], device: &Device) -> 
     costs
 }
 
-/// Prints the table, in Markdown, row by row.
-pub fn print(device: &Device) {
-    println!(
+/// Gives the table to `print`, in Markdown, row by row.
+pub fn table<E>(device: &Device, print: impl Fn(&str) -> Result<(), E>) -> Result<(), E> {
+    print(&format!(
         "one layer, {HEADS} heads of width {D_HEAD}, one sequence: tokens per second, and MiB of \
          state, behind so many tokens\n"
-    );
+    ))?;
     let columns = LENGTHS.map(|length| format!("{length}: tokens/s | {length}: MiB"));
-    println!("| mechanism | {} |\n|---|{}", columns.join(" | "), "--:|".repeat(2 * LENGTHS.len()));
+    let (columns, rules) = (columns.join(" | "), "--:|".repeat(2 * LENGTHS.len()));
+    print(&format!("| mechanism | {columns} |\n|---|{rules}"))?;
     for (name, config) in members() {
         let costs = measure(&config, &LENGTHS, device);
         let cells = costs.iter().map(|Cost { tokens_per_second, bytes }| {
             format!("{tokens_per_second:.0} | {:.3}", *bytes as f64 / f64::from(1 << 20))
         });
-        println!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        print(&format!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | ")))?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ mod task;
 pub use args::Args;
 
 use crate::device::DeviceError;
-use crate::exit::{self, BAD_INPUT, Ending, Failure, WENT_WRONG};
+use crate::exit::{self, BAD_INPUT, Ending, Failure, OutputError, WENT_WRONG};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use family::Member;
+use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{fs, io};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The results cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A training failed.
     #[error(transparent)]
     Train(#[from] attn_train::TrainError),
@@ -51,6 +55,7 @@ pub enum Error {
 impl Failure for Error {
     fn status(&self) -> u8 {
         match self {
+            Self::Output(error) => error.status(),
             Self::Train(_) => WENT_WRONG,
             _ => BAD_INPUT,
         }
@@ -64,17 +69,15 @@ pub fn main(args: &Args) -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Error> {
     if args.list {
-        family::members().iter().for_each(|member| println!("{}", member.name));
-        return Ok(());
+        return family::members().iter().try_for_each(|member| print(member.name));
     }
     let device = args.device.open()?;
     if args.decode {
-        decode::print(&device);
-        return Ok(());
+        return decode::table(&device, print);
     }
     if let Some(name) = &args.measure {
         if let Some(bytes) = memory::measure(&named(name)?, &device) {
-            println!("{bytes}");
+            print(&bytes.to_string())?;
         }
         return Ok(());
     }
@@ -85,19 +88,25 @@ fn run(args: &Args) -> Result<(), Error> {
     let path = args.out.clone();
     fs::create_dir_all(&path).map_err(|source| Error::Folder { path, source })?;
     compete(&members, args, &device)?;
-    println!("\npictures of the weights: {}", args.out.display());
-    Ok(())
+    print(&format!("\npictures of the weights: {}", args.out.display()))
 }
 
 /// One row after the other, as they come.
 fn compete(members: &[Member], args: &Args, device: &Device) -> Result<(), Error> {
-    println!("{}", table::head(args));
+    print(&table::head(args))?;
     let name = args.device.to_possible_value().map_or_else(String::new, |v| v.get_name().into());
     for member in members {
         let outcome = contest::contest(member, args, device)?;
         let memory = memory::ask(member, &name);
-        println!("{}", table::row(member, &outcome, memory, args));
+        print(&table::row(member, &outcome, memory, args))?;
     }
+    Ok(())
+}
+
+/// Prints a line of results, as it comes.
+fn print(line: &str) -> Result<(), Error> {
+    let mut output = io::stdout();
+    writeln!(output, "{line}").and_then(|()| output.flush()).map_err(OutputError)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use attn_train::{Progress, StopSignal};
 
-use super::Input;
+use super::{CLOSED_PIPE, Failure, Input, WENT_WRONG};
 
 /// Standard input, output and error, or what stands for them in a test; and the signal that asks the
 /// program to end.
@@ -32,6 +32,12 @@ impl OutputError {
     /// Whether the reader of a pipe has gone, as `head` does when it has seen enough.
     pub fn is_closed_pipe(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+impl Failure for OutputError {
+    fn status(&self) -> u8 {
+        if self.is_closed_pipe() { CLOSED_PIPE } else { WENT_WRONG }
     }
 }
 
