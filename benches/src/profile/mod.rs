@@ -140,7 +140,7 @@ mod tests {
         ] {
             assert_eq!(Part::of_function(name), Some(part), "{name}");
         }
-        for name in ["attn_kernels::cpu::schedule::each", "burn_flex::ops::add", "main"] {
+        for name in ["attn_kernels::cpu::schedule::run_tasks", "burn_flex::ops::add", "main"] {
             assert_eq!(Part::of_function(name), None, "{name}");
         }
     }

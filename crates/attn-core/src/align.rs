@@ -3,7 +3,7 @@
 
 use crate::attend::bind;
 use crate::{Attended, AttentionShape, DropoutMask, Mask};
-use attn_kernels::attention::twin::{self, Softmax, Visible};
+use attn_kernels::attention::unfused::{Softmax, VisiblePairs, empty_attention};
 use burn::tensor::Tensor;
 
 /// Alignment of scores of any origin: masks them, turns each row into weights by softmax, and
@@ -42,11 +42,11 @@ pub fn align(
     if pairs.contains(&0) {
         let [.., value_dim] = value.dims();
         let rows = Tensor::zeros([batch, heads, queries, 1], (&scores.device(), scores.dtype()));
-        return attended(twin::nothing_to_see(rows, keys, value_dim, None));
+        return attended(empty_attention(rows, keys, value_dim, None));
     }
-    let visible = Visible::new(mask.as_deref(), pairs, &scores.device());
+    let visible = VisiblePairs::new(mask.as_deref(), pairs, &scores.device());
     let softmax = visible.softmax(scores, None);
-    attended((visible.average(softmax.weights.clone(), value, dropout), softmax))
+    attended((visible.weighted_sum(softmax.weights.clone(), value, dropout), softmax))
 }
 
 fn attended((context, softmax): (Tensor<4>, Softmax)) -> Attended {

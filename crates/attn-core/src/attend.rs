@@ -4,7 +4,7 @@
 
 use crate::{AttendOptions, AttentionShape, Mask, Sink};
 use attn_kernels::Visibility;
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use attn_kernels::attention::{self as kernel, attention, attention_with_lse};
 use burn::tensor::{FloatDType, Tensor};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ pub fn attend_with_weights(
     // otherwise, by some epsilons times their size. A row of large scores would not sum to one, and
     // one of very large ones to nothing or to infinity. By a maximum and a sum of its own each row
     // keeps the law at any scale.
-    let softmax = twin::softmax(query, key, bias, sink, &options);
+    let softmax = unfused::softmax(query, key, bias, sink, &options);
     let weights = softmax.weights.cast(FloatDType::from(storage));
     Attended { context, weights, log_sum_exp }
 }

@@ -14,22 +14,22 @@ pub mod cross_entropy;
 mod dropout;
 pub mod embedding;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-mod fork;
+mod gradient_accumulator;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernels;
+mod layout;
 pub mod linear;
 mod maybe;
 pub mod narrow;
 pub mod norm;
+mod parameters;
 mod random;
 pub mod recurrent;
 pub mod rotary;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod slices;
 pub mod sum_of_squares;
-mod visibility;
 
 pub use cpu::{instruction_set, keep_freed_memory};
-pub use dropout::DropoutMask;
+pub use parameters::{DropoutMask, Tile, Visibility};
 pub use random::{GOLDEN_GAMMA, combine, mix};
-pub use visibility::{Tile, Visibility};

@@ -10,7 +10,7 @@ pub fn combine(seed: u64, with: u64) -> u64 {
     mix(mix(seed).wrapping_add(GOLDEN_GAMMA) ^ with)
 }
 
-/// The finaliser of SplitMix64: a bijection of 64 bits in which every input bit reaches every
+/// The finalizer of SplitMix64: a bijection of 64 bits in which every input bit reaches every
 /// output bit.
 pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -15,7 +15,7 @@ type Attention = fn(
     &Options,
 ) -> (Tensor<4>, Tensor<3>);
 
-#[allow(deprecated)] // ndarray, in favour of flex.
+#[allow(deprecated)] // ndarray, in favor of flex.
 fn devices() -> [Device; 2] {
     [Device::ndarray(), Device::flex()]
 }

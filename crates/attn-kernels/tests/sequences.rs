@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use cases::sequences::{Case, Way};
 use cases::{assert_close, noise, numbers};
 
-#[allow(deprecated)] // ndarray, in favour of flex.
+#[allow(deprecated)] // ndarray, in favor of flex.
 fn devices() -> [Device; 2] {
     [Device::ndarray(), Device::flex()]
 }
@@ -68,7 +68,7 @@ fn sequences_are_steps_of_their_cells() {
 
 /// The bits too: rows are dealt to as many tasks as there are threads, but none knows of the others.
 #[test]
-fn the_bits_of_sequences_depend_neither_on_threads_nor_on_company() {
+fn the_bits_of_sequences_depend_neither_on_threads_nor_on_other_rows() {
     for device in devices() {
         for gates in [3, 4] {
             for reverse in [false, true] {

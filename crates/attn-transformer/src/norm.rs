@@ -1,7 +1,7 @@
 //! Layer normalisation and its root-mean-square form.
 
 use crate::config::{ConfigError, check_nonzero, check_positive};
-use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
+use attn_kernels::norm::{layer_norm, norm_with_residual, rms_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{DType, Device, FloatDType, Tensor, assert_shape};
@@ -103,7 +103,7 @@ impl Norm {
             return [self.forward(x.clone()), x];
         }
         let beta = self.beta.as_ref().map(|beta| beta.val().cast(dtype));
-        norm_beside(x, self.gamma.val().cast(dtype), beta, self.epsilon)
+        norm_with_residual(x, self.gamma.val().cast(dtype), beta, self.epsilon)
     }
 
     fn normalise<const D: usize>(&self, x: Tensor<D>, dtype: FloatDType) -> Tensor<D> {

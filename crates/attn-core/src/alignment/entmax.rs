@@ -3,7 +3,7 @@
 use super::simplex::{below_maximum, indicator, normalise, ranks, with_jacobian};
 use super::{Aligned, Alignment, AlignmentError, Scores, sparsemax};
 use crate::logistic::sigmoid;
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ impl Alignment for Entmax {
         Aligned::new(match &self.logits {
             Some(logits) => learned(scores, logits.val()),
             None if self.alpha == 1.0 => {
-                twin::Softmax::new(scores.hidden_as(f64::NEG_INFINITY), None).weights
+                unfused::Softmax::new(scores.hidden_as(f64::NEG_INFINITY), None).weights
             }
             None => fixed(scores, self.alpha),
         })

@@ -4,7 +4,7 @@ use super::hard::rows;
 use super::simplex::{below_maximum, constant, most_probable};
 use super::{Aligned, Alignment, AlignmentError, Scores};
 use crate::random::{combine, next_seed};
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl Alignment for GumbelSoftmax {
         // Less their maximum, so that no division by a small temperature overflows.
         let moved = noisy.values.clone() - noisy.values.clone().detach();
         let logits = (below_maximum(&noisy) + moved).mul_scalar(1.0 / self.temperature);
-        let relaxed = twin::Softmax::new(logits, None).weights;
+        let relaxed = unfused::Softmax::new(logits, None).weights;
         // The difference is exactly 0, so that weights are exactly 0 and 1; its gradient is not.
         Aligned::new(chosen + (relaxed.clone() - relaxed.detach()))
     }

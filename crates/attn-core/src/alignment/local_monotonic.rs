@@ -1,7 +1,7 @@
 //! Local attention around the position of the step.
 
 use super::{Aligned, Alignment, AlignmentError, Scores};
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ impl Alignment for LocalMonotonic {
         let reach = self.d.min(scores.past.steps + q + k);
         let window = distance.abs().lower_equal_elem(reach as i64).expand(dims);
         let scores = scores.within(window).hidden_as(f64::NEG_INFINITY);
-        Aligned::new(twin::Softmax::new(scores, None).weights)
+        Aligned::new(unfused::Softmax::new(scores, None).weights)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::range::range;
 use super::{Aligned, Alignment, AlignmentError, Scores};
 use crate::logistic::sigmoid;
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -147,7 +147,7 @@ impl Alignment for LocalPredictive {
         let distance = (number - centre).expand(dims); // [b, h, q, k]
         let window = distance.clone().detach().abs().lower_equal_elem(self.d as f64);
         let softmax = scores.within(window).hidden_as(f64::NEG_INFINITY);
-        let softmax = twin::Softmax::new(softmax, None).weights;
+        let softmax = unfused::Softmax::new(softmax, None).weights;
         // 2σ² = D² / 2
         let gaussian = (distance.square() * (-2.0 / (self.d as f64).powi(2))).exp();
         let weights = softmax * gaussian;

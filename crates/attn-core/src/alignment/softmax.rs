@@ -1,7 +1,7 @@
 //! Softmax, with or without a sink.
 
 use super::{Aligned, Alignment, AlignmentError, Scores};
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,6 @@ impl Alignment for Softmax {
             let [found] = sink.dims();
             assert_eq!(found, heads, "softmax: a sink of {found} heads, scores of {heads}");
         }
-        Aligned::new(twin::Softmax::new(scores.hidden_as(f64::NEG_INFINITY), sink).weights)
+        Aligned::new(unfused::Softmax::new(scores.hidden_as(f64::NEG_INFINITY), sink).weights)
     }
 }

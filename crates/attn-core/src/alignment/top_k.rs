@@ -2,7 +2,7 @@
 
 use super::simplex::indicator;
 use super::{Aligned, Alignment, AlignmentError, Scores};
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ impl Alignment for TopK {
         } else {
             values
         };
-        Aligned::new(twin::Softmax::new(values, None).weights)
+        Aligned::new(unfused::Softmax::new(values, None).weights)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::attend::Call;
 use crate::{AttendOptions, Mask, Sink};
 use attn_kernels::attention::Options;
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use attn_kernels::{Tile, Visibility};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use std::ops::Range;
@@ -145,7 +145,7 @@ pub(super) fn walk(
             Arc::new(crop) as Arc<dyn Visibility>
         });
         let options = Options { mask, ..options.clone() };
-        let softmax = twin::softmax(query, key, bias, sink.clone(), &options);
+        let softmax = unfused::softmax(query, key, bias, sink.clone(), &options);
         visit(Part { weights: frame.cast(softmax.weights), rows, cols });
     }
 }

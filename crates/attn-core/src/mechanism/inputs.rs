@@ -5,7 +5,7 @@ use super::finite::{columns_of_heads, finite_rows};
 use crate::half::at_least_f32;
 use crate::mask::Factored;
 use crate::{AttentionShape, Mask};
-use attn_kernels::attention::twin;
+use attn_kernels::attention::unfused;
 use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
 
 /// What each query sees.
@@ -89,7 +89,7 @@ impl Inputs {
         let AttentionShape { batch: b, heads: h, queries: q, keys: k } = shape;
         let value_dim = value.dims()[3];
         if [b, h, q, k, value_dim, query.dims()[3]].contains(&0) {
-            return Err(Box::new(twin::nothing_to_see(query, k, value_dim, None).0));
+            return Err(Box::new(unfused::empty_attention(query, k, value_dim, None).0));
         }
         let storage = query.dtype();
         let [query, key, value] = [query, key, value].map(at_least_f32);

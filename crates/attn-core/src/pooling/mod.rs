@@ -26,7 +26,7 @@ use crate::alignment::{Past, SoftmaxConfig, weigh};
 use crate::attend::bind;
 use crate::mechanism::finite_rows;
 use crate::{AttentionShape, Mask};
-use attn_kernels::attention::twin::{Visible, nothing_to_see};
+use attn_kernels::attention::unfused::{VisiblePairs, empty_attention};
 use burn::tensor::{Bool, Tensor};
 
 /// One vector for each row of a batch.
@@ -67,7 +67,7 @@ fn pool(
     let bound = bind(mask, &shape);
     if dims.contains(&0) {
         let rows = Tensor::zeros([batch, hops, 1, 1], (&value.device(), value.dtype()));
-        let (vectors, softmax) = nothing_to_see(rows, steps, d, None);
+        let (vectors, softmax) = empty_attention(rows, steps, d, None);
         return (vectors.squeeze_dim(2), softmax.weights.squeeze_dim(2));
     }
     let (finite, broken) = finite_rows(value.clone());
@@ -77,8 +77,8 @@ fn pool(
 
     let softmax = SoftmaxConfig::new().init(&value.device());
     let weights = weigh(&softmax, scores, None, mask, &Past::start()).weights;
-    let visible = Visible::new(bound.as_deref(), dims, &value.device());
-    let vectors = visible.average(weights.clone(), value, None); // [b, r, 1, d]
+    let visible = VisiblePairs::new(bound.as_deref(), dims, &value.device());
+    let vectors = visible.weighted_sum(weights.clone(), value, None); // [b, r, 1, d]
     (vectors.squeeze_dim(2), weights.squeeze_dim(2))
 }
 

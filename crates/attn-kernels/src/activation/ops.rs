@@ -1,10 +1,10 @@
 //! Activations as operations of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::Activation;
 use crate::cpu::activation::{backward, forward, gated_backward, gated_forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
+use crate::parameters::Activation;
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, modified, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -41,9 +41,9 @@ pub trait ActivationOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(ActivationOps {
+for_slice_backends!(ActivationOps {
     fn activation(x: FloatTensor<Self>, f: Activation) -> FloatTensor<Self> {
-        let x = in_order::<Self, f32>(x);
+        let x = contiguous::<Self, f32>(x);
         let y = forward(isa(), f, slice::<Self, f32>(&x));
         tensor::<Self, f32>(y, x.shape(), &x.device())
     }
@@ -53,7 +53,7 @@ on_slices!(ActivationOps {
         y: FloatTensor<Self>,
         f: Activation,
     ) -> FloatTensor<Self> {
-        let [x, y] = [x, y].map(in_order::<Self, f32>);
+        let [x, y] = [x, y].map(contiguous::<Self, f32>);
         let z = gated_forward(isa(), f, slice::<Self, f32>(&x), slice::<Self, f32>(&y));
         tensor::<Self, f32>(z, x.shape(), &x.device())
     }
@@ -63,7 +63,7 @@ on_slices!(ActivationOps {
 #[derive(Debug)]
 struct Plain;
 
-impl<B: Slices<f32>> Backward<B, 1> for Plain {
+impl<B: SliceBackend<f32>> Backward<B, 1> for Plain {
     type State = (NodeId, Activation);
 
     fn backward(
@@ -75,9 +75,9 @@ impl<B: Slices<f32>> Backward<B, 1> for Plain {
         let Ops { node, parents: [parent], state: (x, f) } = ops;
         let gradient = graph.consume::<B>(&node);
         if let Some(parent) = parent {
-            let x = in_order::<B, f32>(checkpointer.retrieve_node_output(x));
+            let x = contiguous::<B, f32>(checkpointer.retrieve_node_output(x));
             let x = slice::<B, f32>(&x);
-            let gradient = changed::<B, f32>(gradient, |gradient| backward(isa(), f, x, gradient));
+            let gradient = modified::<B, f32>(gradient, |gradient| backward(isa(), f, x, gradient));
             graph.register::<B>(parent.id, gradient);
         }
     }
@@ -87,7 +87,7 @@ impl<B: Slices<f32>> Backward<B, 1> for Plain {
 #[derive(Debug)]
 struct Gate;
 
-impl<B: Slices<f32>> Backward<B, 2> for Gate {
+impl<B: SliceBackend<f32>> Backward<B, 2> for Gate {
     type State = ([NodeId; 2], Activation);
 
     fn backward(
@@ -99,11 +99,11 @@ impl<B: Slices<f32>> Backward<B, 2> for Gate {
         let Ops { node, parents, state: (inputs, f) } = ops;
         let gradient = graph.consume::<B>(&node);
         let [x, y] = inputs.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
-        let y = in_order::<B, f32>(y);
+        let y = contiguous::<B, f32>(y);
         let y = slice::<B, f32>(&y);
         let mut of_x = None;
-        let of_y = changed::<B, f32>(gradient, |gradient| {
-            of_x = Some(changed::<B, f32>(x, |x| gated_backward(isa(), f, y, x, gradient)));
+        let of_y = modified::<B, f32>(gradient, |gradient| {
+            of_x = Some(modified::<B, f32>(x, |x| gated_backward(isa(), f, y, x, gradient)));
         });
         for (parent, gradient) in parents.into_iter().zip([of_x, Some(of_y)]) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
@@ -113,7 +113,7 @@ impl<B: Slices<f32>> Backward<B, 2> for Gate {
     }
 }
 
-impl<B: Slices<f32> + ActivationOps, C: CheckpointStrategy> ActivationOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + ActivationOps, C: CheckpointStrategy> ActivationOps for Autodiff<B, C> {
     fn activation(x: FloatTensor<Self>, f: Activation) -> FloatTensor<Self> {
         match Plain.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {

@@ -1,6 +1,6 @@
 //! Activations in plain tensor operations: what "correct" means, and what runs on every device.
 
-use super::Activation;
+use crate::parameters::Activation;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid, silu};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};

@@ -7,33 +7,9 @@ mod ops;
 use crate::kernels::has_kernels;
 use burn::tensor::Tensor;
 
-/// The numbers of a step, the same for all elements of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Memory of the mean of the gradient.
-    pub beta_1: f64,
-    /// Memory of its mean square.
-    pub beta_2: f64,
-    /// Added to the root of the mean square.
-    pub epsilon: f64,
-    /// Part of a weight that a step of rate 1 would take away.
-    pub weight_decay: f64,
-    /// Learning rate.
-    pub rate: f64,
-    /// What the gradient is multiplied with first: a clipping factor.
-    pub scale: f64,
-    /// Number of the step of this parameter, from 1 on: young moments are corrected for having begun
-    /// at 0.
-    pub number: usize,
-}
+pub use crate::parameters::Step;
 
 impl Step {
-    /// What the moments are multiplied with, `1 / (1 - β^t)`.
-    pub(crate) fn corrections(&self) -> [f64; 2] {
-        let steps = self.number as f64;
-        [self.beta_1, self.beta_2].map(|beta| 1.0 / (1.0 - beta.powf(steps)))
-    }
-
     /// Parameter and moments after a step along a gradient:
     ///
     /// ```text

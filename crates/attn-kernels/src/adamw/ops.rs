@@ -1,9 +1,9 @@
 //! A step of AdamW as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::Step;
 use crate::cpu::{adamw, isa};
-use crate::slices::{changed, in_order, on_slices, slice};
+use crate::parameters::Step;
+use crate::slices::{contiguous, for_slice_backends, modified, slice};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
@@ -40,7 +40,7 @@ pub trait AdamWOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-on_slices!(AdamWOps {
+for_slice_backends!(AdamWOps {
     fn adamw(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -48,13 +48,13 @@ on_slices!(AdamWOps {
         second: FloatTensor<Self>,
         step: Step,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let gradient = in_order::<Self, f32>(gradient);
+        let gradient = contiguous::<Self, f32>(gradient);
         let gradient = slice::<Self, f32>(&gradient);
         let mut moments = None;
-        let parameter = changed::<Self, f32>(parameter, |w| {
+        let parameter = modified::<Self, f32>(parameter, |w| {
             let mut of_second = None;
-            let of_first = changed::<Self, f32>(first, |m| {
-                of_second = Some(changed::<Self, f32>(second, |v| {
+            let of_first = modified::<Self, f32>(first, |m| {
+                of_second = Some(modified::<Self, f32>(second, |v| {
                     adamw::step(isa(), w, gradient, [m, v], &step);
                 }));
             });

@@ -1,9 +1,9 @@
 //! Additive scores as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::additive::{Pairs, backward, forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -33,13 +33,13 @@ pub trait AdditiveOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(AdditiveOps {
+for_slice_backends!(AdditiveOps {
     fn additive_scores(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         v: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let inputs = [query, key, v].map(in_order::<Self, f32>);
+        let inputs = [query, key, v].map(contiguous::<Self, f32>);
         let scores = forward(isa(), pairs::<Self>(&inputs));
         let [batch, heads, queries, _] = inputs[0].shape().dims();
         let keys = inputs[1].shape().dims::<4>()[2];
@@ -48,7 +48,7 @@ on_slices!(AdditiveOps {
 });
 
 /// Of tensors in order.
-fn pairs<B: Slices<f32>>(inputs: &[FloatTensor<B>; 3]) -> Pairs<'_> {
+fn pairs<B: SliceBackend<f32>>(inputs: &[FloatTensor<B>; 3]) -> Pairs<'_> {
     let [_, _, queries, d] = inputs[0].shape().dims();
     let keys = inputs[1].shape().dims::<4>()[2];
     let [query, key, v] = inputs.each_ref().map(slice::<B, f32>);
@@ -59,7 +59,7 @@ fn pairs<B: Slices<f32>>(inputs: &[FloatTensor<B>; 3]) -> Pairs<'_> {
 #[derive(Debug)]
 struct Scores;
 
-impl<B: Slices<f32>> Backward<B, 3> for Scores {
+impl<B: SliceBackend<f32>> Backward<B, 3> for Scores {
     type State = [NodeId; 3];
 
     fn backward(
@@ -69,8 +69,8 @@ impl<B: Slices<f32>> Backward<B, 3> for Scores {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents, state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
-        let inputs = state.map(|id| in_order::<B, f32>(checkpointer.retrieve_node_output(id)));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
+        let inputs = state.map(|id| contiguous::<B, f32>(checkpointer.retrieve_node_output(id)));
         let gradients = backward(isa(), pairs::<B>(&inputs), slice::<B, f32>(&gradient));
         for ((parent, of_input), input) in parents.into_iter().zip(gradients).zip(&inputs) {
             if let Some(parent) = parent {
@@ -81,7 +81,7 @@ impl<B: Slices<f32>> Backward<B, 3> for Scores {
     }
 }
 
-impl<B: Slices<f32> + AdditiveOps, C: CheckpointStrategy> AdditiveOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + AdditiveOps, C: CheckpointStrategy> AdditiveOps for Autodiff<B, C> {
     fn additive_scores(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,

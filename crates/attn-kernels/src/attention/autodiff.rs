@@ -1,8 +1,9 @@
 //! Attention in burn's graph of gradients.
 
-use super::Options;
-use super::ops::{AttentionOps, Gradients, Inputs};
+use super::ops::AttentionOps;
+use super::tensors::{Gradients, Inputs};
 use crate::maybe::Maybe;
+use crate::parameters::Options;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients as Graph;

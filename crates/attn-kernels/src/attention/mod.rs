@@ -13,37 +13,17 @@ mod precision;
 mod sizes;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod slices;
+mod tensors;
 pub mod twin;
+pub mod unfused;
 
 use crate::maybe::Maybe;
-use crate::{DropoutMask, Visibility};
 use burn::backend::{Dispatch, DispatchTensorKind};
 use burn::tensor::Tensor;
-use ops::{AttentionOps, Inputs};
-use std::sync::Arc;
+use ops::AttentionOps;
+use tensors::Inputs;
 
-/// How attention is computed, beside its tensors.
-///
-/// With scores `s = soft-cap(scale · q·k) + bias` over the visible keys of a query, and the logit of
-/// a sink, if there is one, as one more score whose value is zero.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Factor of the scores.
-    pub scale: f64,
-    /// Scores `s` become `c · tanh(s / c)`; positive.
-    pub softcap: Option<f64>,
-    /// Which weights are dropped before they meet the values; the log-sum-exp does not know of it.
-    pub dropout: Option<DropoutMask>,
-    /// Which query sees which key; `None`: each sees all.
-    pub mask: Option<Arc<dyn Visibility>>,
-}
-
-impl Options {
-    /// Scores times `scale`, nothing capped, dropped or hidden.
-    pub fn new(scale: f64) -> Self {
-        Self { scale, softcap: None, dropout: None, mask: None }
-    }
-}
+pub use crate::parameters::Options;
 
 /// The context of each query: the average of the values that it sees, weighted by the softmax of
 /// its scores.
@@ -55,7 +35,7 @@ impl Options {
 /// Grouped queries (Ainslie et al. 2023): with fewer key/value heads than query heads, query head
 /// `h` reads key/value head `h / (heads / kv_heads)`.
 ///
-/// A `sink` is a logit for each head that takes part in the normaliser and has the value zero, so a
+/// A `sink` is a logit for each head that takes part in the normalizer and has the value zero, so a
 /// query need not attend to anything (Xiao et al. 2023; learned, as in gpt-oss). One of −∞ is none.
 ///
 /// # Shapes

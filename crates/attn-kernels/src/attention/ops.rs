@@ -1,40 +1,13 @@
 //! Attention as an operation of a backend.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::{Options, fallback};
+use super::fallback;
+use super::tensors::{Gradients, Inputs};
 use crate::maybe::Maybe;
+use crate::parameters::Options;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
+use burn::backend::{Backend, TensorMetadata, backend_extension};
 use burn::tensor::Slice;
-
-/// The tensors of an attention.
-#[derive(ExtensionType, Clone, Debug)]
-pub struct Inputs<B: Backend> {
-    /// `[batch, heads, queries, d]`
-    pub query: FloatTensor<B>,
-    /// `[batch, kv_heads, keys, d]`
-    pub key: FloatTensor<B>,
-    /// `[batch, kv_heads, keys, value_dim]`
-    pub value: FloatTensor<B>,
-    /// `[batch | 1, heads | 1, queries | 1, keys | 1]`
-    #[extension_type]
-    pub bias: Maybe<B>,
-    /// `[heads]`
-    #[extension_type]
-    pub sink: Maybe<B>,
-}
-
-/// Gradients of [`Inputs`].
-#[derive(ExtensionType, Clone, Debug)]
-pub struct Gradients<B: Backend> {
-    pub query: FloatTensor<B>,
-    pub key: FloatTensor<B>,
-    pub value: FloatTensor<B>,
-    #[extension_type]
-    pub bias: Maybe<B>,
-    #[extension_type]
-    pub sink: Maybe<B>,
-}
 
 /// Attention as an operation of a backend; the default bodies compose ordinary operations.
 #[backend_extension(

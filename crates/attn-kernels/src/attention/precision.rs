@@ -1,6 +1,6 @@
 //! In which type attention is computed.
 
-use super::ops::{Gradients, Inputs};
+use super::tensors::{Gradients, Inputs};
 use crate::maybe::Maybe;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};

@@ -1,7 +1,7 @@
 //! The sizes of an attention, and whether its tensors agree on them.
 
-use super::Options;
-use super::ops::Inputs;
+use super::tensors::Inputs;
+use crate::parameters::Options;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::Tensor;
 

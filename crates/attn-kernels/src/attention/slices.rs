@@ -1,18 +1,23 @@
 //! Attention on the processor backends: from their tensors to what the kernels take, and back.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::ops::{AttentionOps, Gradients, Inputs};
+use super::fallback;
+use super::ops::AttentionOps;
 use super::precision::{Storage, cast, compute_dtype, widen};
 use super::sizes::Sizes;
-use super::{Options, fallback};
+use super::tensors::{Gradients, Inputs};
 use crate::cpu::{self, Problem, Real};
 use crate::maybe::Maybe;
-use crate::slices::{Slices, in_order, of_output, on_slices, slice, tensor, view, with_rows};
+use crate::parameters::Options;
+use crate::slices::{
+    SliceBackend, contiguous, for_slice_backends, output_tensor, slice, tensor, view,
+    with_contiguous_rows,
+};
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Element};
 
-on_slices!(AttentionOps {
+for_slice_backends!(AttentionOps {
     fn attention(inputs: Inputs<Self>, options: Options) -> (FloatTensor<Self>, FloatTensor<Self>) {
         forward(inputs, &options)
     }
@@ -31,7 +36,7 @@ on_slices!(AttentionOps {
     }
 });
 
-fn forward<B: Slices<f32> + Slices<f64>>(
+fn forward<B: SliceBackend<f32> + SliceBackend<f64>>(
     inputs: Inputs<B>,
     options: &Options,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -48,7 +53,7 @@ fn forward<B: Slices<f32> + Slices<f64>>(
     (cast::<B>(context, storage), statistics)
 }
 
-fn backward<B: Slices<f32> + Slices<f64>>(
+fn backward<B: SliceBackend<f32> + SliceBackend<f64>>(
     inputs: Inputs<B>,
     saved: fallback::Saved<B>,
     bias_gradient: bool,
@@ -73,30 +78,30 @@ fn backward<B: Slices<f32> + Slices<f64>>(
     storage.narrow(gradients)
 }
 
-fn forward_as<B: Slices<T>, T: Real + Element>(
+fn forward_as<B: SliceBackend<T>, T: Real + Element>(
     inputs: Inputs<B>,
     options: &Options,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let device = inputs.query.device();
     let [batch, heads, queries, _] = inputs.query.shape().dims();
-    let inputs = in_rows::<B, T>(inputs);
+    let inputs = in_kernel_layout::<B, T>(inputs);
     let (context, statistics) = cpu::forward(&problem::<B, T>(&inputs, options));
     let statistics = tensor::<B, T>(statistics, [2, batch, heads, queries], &device);
-    (of_output::<B, T>(context, &device), statistics)
+    (output_tensor::<B, T>(context, &device), statistics)
 }
 
-fn backward_as<B: Slices<T>, T: Real + Element>(
+fn backward_as<B: SliceBackend<T>, T: Real + Element>(
     inputs: Inputs<B>,
     saved: fallback::Saved<B>,
     bias_gradient: bool,
     options: &Options,
 ) -> Gradients<B> {
     let device = inputs.query.device();
-    let inputs = in_rows::<B, T>(inputs);
-    let context = with_rows::<B, T>(saved.context);
-    let statistics = in_order::<B, T>(saved.statistics);
-    let grad_context: Maybe<B> = saved.grad_context.map(with_rows::<B, T>);
-    let grad_log_sum_exp: Maybe<B> = saved.grad_log_sum_exp.map(in_order::<B, T>);
+    let inputs = in_kernel_layout::<B, T>(inputs);
+    let context = with_contiguous_rows::<B, T>(saved.context);
+    let statistics = contiguous::<B, T>(saved.statistics);
+    let grad_context: Maybe<B> = saved.grad_context.map(with_contiguous_rows::<B, T>);
+    let grad_log_sum_exp: Maybe<B> = saved.grad_log_sum_exp.map(contiguous::<B, T>);
     let saved = cpu::Saved {
         context: view::<B, T>(&context),
         statistics: slice::<B, T>(&statistics),
@@ -112,16 +117,19 @@ fn backward_as<B: Slices<T>, T: Real + Element>(
         _ => Maybe::Absent,
     };
     Gradients {
-        query: of_output::<B, T>(gradients.query, &device),
-        key: of_output::<B, T>(gradients.key, &device),
-        value: of_output::<B, T>(gradients.value, &device),
+        query: output_tensor::<B, T>(gradients.query, &device),
+        key: output_tensor::<B, T>(gradients.key, &device),
+        value: output_tensor::<B, T>(gradients.value, &device),
         bias: like(gradients.bias, &inputs.bias),
         sink: like(gradients.sink, &inputs.sink),
     }
 }
 
-/// What the kernel is asked, of inputs that are [in rows](in_rows).
-fn problem<'a, B: Slices<T>, T>(inputs: &'a Inputs<B>, options: &'a Options) -> Problem<'a, T> {
+/// What the kernel is asked, of inputs that are [in rows](in_kernel_layout).
+fn problem<'a, B: SliceBackend<T>, T>(
+    inputs: &'a Inputs<B>,
+    options: &'a Options,
+) -> Problem<'a, T> {
     Problem {
         query: view::<B, T>(&inputs.query),
         key: view::<B, T>(&inputs.key),
@@ -133,12 +141,12 @@ fn problem<'a, B: Slices<T>, T>(inputs: &'a Inputs<B>, options: &'a Options) -> 
 }
 
 /// Copies what the kernel cannot read as it is.
-fn in_rows<B: Slices<T>, T: Element>(inputs: Inputs<B>) -> Inputs<B> {
+fn in_kernel_layout<B: SliceBackend<T>, T: Element>(inputs: Inputs<B>) -> Inputs<B> {
     Inputs {
-        query: with_rows::<B, T>(inputs.query),
-        key: with_rows::<B, T>(inputs.key),
-        value: with_rows::<B, T>(inputs.value),
-        bias: inputs.bias.map(with_rows::<B, T>),
-        sink: inputs.sink.map(in_order::<B, T>),
+        query: with_contiguous_rows::<B, T>(inputs.query),
+        key: with_contiguous_rows::<B, T>(inputs.key),
+        value: with_contiguous_rows::<B, T>(inputs.value),
+        bias: inputs.bias.map(with_contiguous_rows::<B, T>),
+        sink: inputs.sink.map(contiguous::<B, T>),
     }
 }

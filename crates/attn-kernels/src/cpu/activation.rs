@@ -2,7 +2,7 @@
 
 use super::elementwise::{Change, Function, change, map};
 use super::simd::{Isa, Simd};
-use crate::activation::Activation;
+use crate::parameters::Activation;
 
 /// Runs an expression with the curve of an activation: chosen once, outside of all loops.
 macro_rules! with {

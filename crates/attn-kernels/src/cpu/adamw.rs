@@ -2,7 +2,7 @@
 
 use super::elementwise::{Change, change};
 use super::simd::{Isa, Simd};
-use crate::adamw::Step;
+use crate::parameters::Step;
 
 /// Takes a parameter and its moments a step along a gradient.
 pub(crate) fn step(

@@ -1,10 +1,10 @@
 //! Scores of additive attention, `v · tanh(q + k)` of all pairs, whose hidden layer is in registers
 //! alone: it is computed in the forward pass and again in the backward one.
 
-use super::fill::{Fresh, fill, load, overwrite, store};
-use super::linear::sum_of_rows;
+use super::chunks::{Uninit, fill_chunks, load, overwrite, store};
+use super::linear::sum_rows;
 use super::pages;
-use super::schedule::{Shared, each};
+use super::schedule::{SharedPtr, run_tasks};
 use super::simd::{Isa, Op, Real, Simd};
 use std::ops::Range;
 
@@ -67,7 +67,7 @@ pub(crate) fn forward(isa: Isa, pairs: Pairs) -> Vec<f32> {
     let count = pairs.heads() * queries * keys;
     // SAFETY: a task writes all of its scores.
     let [scores] = unsafe {
-        fill([count], [SCORES], TANH * count * d, |index, [to]| {
+        fill_chunks([count], [SCORES], TANH * count * d, |index, [to]| {
             f32::run(isa, Forward { pairs, first: index * SCORES, to });
         })
     };
@@ -78,7 +78,7 @@ pub(crate) fn forward(isa: Isa, pairs: Pairs) -> Vec<f32> {
 struct Forward<'a> {
     pairs: Pairs<'a>,
     first: usize,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Forward<'_> {
@@ -109,12 +109,12 @@ pub(crate) fn backward(isa: Isa, pairs: Pairs, gradient: &[f32]) -> [Vec<f32>; 3
     let lengths = [query.len(), key.len(), heads * d];
     let mut outputs = lengths.map(|length| {
         let output = Vec::with_capacity(length);
-        pages::prefer_large(output.as_ptr(), length);
+        pages::prefer_large_pages(output.as_ptr(), length);
         output
     });
-    let to = outputs.each_mut().map(|output| Shared(output.as_mut_ptr()));
+    let to = outputs.each_mut().map(|output| SharedPtr(output.as_mut_ptr()));
     let panels = d.div_ceil(FEATURES);
-    each(
+    run_tasks(
         heads * panels,
         TANH * gradient.len() * d,
         || vec![0.0; keys * WIDEST],
@@ -129,7 +129,7 @@ pub(crate) fn backward(isa: Isa, pairs: Pairs, gradient: &[f32]) -> [Vec<f32>; 3
     }
     let [of_query, of_key, of_v] = outputs;
     // Of the heads, in their order.
-    [of_query, of_key, sum_of_rows(isa, &of_v, d)]
+    [of_query, of_key, sum_rows(isa, &of_v, d)]
 }
 
 /// Some features of a head, and their gradients.
@@ -142,7 +142,7 @@ struct Panel<'a> {
     /// Sums of the keys' gradients, a vector for each.
     of_keys: &'a mut [f32],
     /// `[heads, queries, d]`, `[heads, keys, d]` and `[heads, d]`
-    to: [Shared<f32>; 3],
+    to: [SharedPtr<f32>; 3],
 }
 
 impl Op<f32> for Panel<'_> {
@@ -199,11 +199,11 @@ impl Op<f32> for Panel<'_> {
 /// There must be such a row, and nobody else may touch these features while the slice is in use.
 #[inline(always)]
 unsafe fn features<'a>(
-    rows: Shared<f32>,
+    rows: SharedPtr<f32>,
     row: usize,
     d: usize,
     which: Range<usize>,
-) -> &'a mut Fresh {
+) -> &'a mut Uninit {
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts_mut(rows.at(row * d + which.start).cast(), which.len()) }
 }

@@ -1,7 +1,7 @@
 //! What a few queries see of a block of keys.
 
 use super::problem::Shape;
-use crate::{Tile, Visibility};
+use crate::parameters::{Tile, Visibility};
 use std::ops::Range;
 
 /// Keys of a cell: as many as a word has bits.
@@ -18,17 +18,17 @@ pub(super) struct Cells<const N: usize> {
     pub bits: [[u64; MAX_ROWS]; N],
     /// From the first vector that holds a visible key to behind the last visible key, counted from
     /// the block's first.
-    pub hull: Range<usize>,
+    pub span: Range<usize>,
 }
 
 impl<const N: usize> Cells<N> {
-    pub(super) const NOTHING: Self =
-        Self { tiles: [Tile::Empty; N], bits: [[0; MAX_ROWS]; N], hull: 0..0 };
+    pub(super) const EMPTY: Self =
+        Self { tiles: [Tile::Empty; N], bits: [[0; MAX_ROWS]; N], span: 0..0 };
 
     /// Looks at queries `rows` and keys `keys` of a head. `whole` is the class of something that
     /// contains them.
     #[inline(always)]
-    pub(super) fn look(
+    pub(super) fn classify(
         &mut self,
         mask: Option<&dyn Visibility>,
         [b, h]: [usize; 2],
@@ -38,7 +38,7 @@ impl<const N: usize> Cells<N> {
         lanes: usize,
     ) {
         let count = keys.len();
-        self.hull = 0..count;
+        self.span = 0..count;
         let mask = if whole == Tile::Full { None } else { mask };
         let mut low = count;
         let mut high = 0;
@@ -77,13 +77,13 @@ impl<const N: usize> Cells<N> {
                 high = first + CELL - seen.leading_zeros() as usize;
             }
         }
-        self.hull = if high == 0 { 0..0 } else { low - low % lanes..high };
+        self.span = if high == 0 { 0..0 } else { low - low % lanes..high };
     }
 }
 
 /// Class of a tile, if there is a mask.
 #[inline(always)]
-pub(super) fn class(
+pub(super) fn tile_class(
     mask: Option<&dyn Visibility>,
     [b, h]: [usize; 2],
     rows: Range<usize>,
@@ -93,7 +93,7 @@ pub(super) fn class(
 }
 
 /// A mask, unless every query sees every key.
-pub(super) fn hiding<'a>(
+pub(super) fn unless_all_visible<'a>(
     mask: Option<&'a dyn Visibility>,
     shape: &Shape,
 ) -> Option<&'a dyn Visibility> {

@@ -1,6 +1,6 @@
 //! Cross-entropy of logits against smoothed labels, without a matrix of probabilities.
 
-use super::fill::{first, load, overwrite, parts};
+use super::chunks::{for_each_chunk, load, overwrite, select_first};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Rows of a task.
@@ -34,7 +34,7 @@ pub(crate) fn forward(isa: Isa, logits: &[f32], labels: Labels) -> (Vec<f32>, Lo
     let size = CHUNK * (logits.len() / count);
     let mut results = [(); 3].map(|()| vec![0.0; count]);
     let slices = results.each_mut().map(Vec::as_mut_slice);
-    parts(slices, [CHUNK; 3], 8 * logits.len(), |index, results| {
+    for_each_chunk(slices, [CHUNK; 3], 8 * logits.len(), |index, results| {
         let logits = &logits[index * size..logits.len().min((index + 1) * size)];
         f32::run(isa, Forward { logits, labels: labels.chunk(index), results });
     });
@@ -52,7 +52,7 @@ pub(crate) fn backward(
 ) {
     let size = CHUNK * (logits.len() / labels.of_rows.len());
     let work = 8 * logits.len();
-    parts([logits], [size], work, |index, [logits]| {
+    for_each_chunk([logits], [size], work, |index, [logits]| {
         let saved = [&saved.largest, &saved.rest].map(|saved| &saved[index * CHUNK..]);
         f32::run(isa, Backward { logits, labels: labels.chunk(index), saved, gradient });
     });
@@ -60,12 +60,12 @@ pub(crate) fn backward(
 
 /// [`forward`] and [`backward`] while a row is in the cache: the costs; the logits become the
 /// gradient of their sum.
-pub(super) fn both(isa: Isa, logits: &mut [f32], labels: Labels) -> Vec<f32> {
+pub(super) fn forward_and_backward(isa: Isa, logits: &mut [f32], labels: Labels) -> Vec<f32> {
     let count = labels.of_rows.len();
     let size = CHUNK * (logits.len() / count);
     let work = 16 * logits.len();
     let mut costs = vec![0.0; count];
-    parts([logits, &mut costs], [size, CHUNK], work, |index, [logits, costs]| {
+    for_each_chunk([logits, &mut costs], [size, CHUNK], work, |index, [logits, costs]| {
         let labels = labels.chunk(index);
         let [mut largest, mut rest] = [[0.0; CHUNK]; 2];
         let count = costs.len();
@@ -103,8 +103,8 @@ impl Op<f32> for Forward<'_> {
             };
             let mut largest = nothing;
             for at in (0..width).step_by(S::LANES) {
-                largest =
-                    simd.max(first(simd, width - at, load(simd, logits, at), nothing), largest);
+                largest = simd
+                    .max(select_first(simd, width - at, load(simd, logits, at), nothing), largest);
             }
             let largest = simd.largest(largest);
             let shift = simd.splat(largest);
@@ -112,8 +112,8 @@ impl Op<f32> for Forward<'_> {
             for at in (0..width).step_by(S::LANES) {
                 let relative = simd.sub(load(simd, logits, at), shift);
                 let power = simd.exp2(simd.mul(relative, log2_e));
-                total = simd.add(total, first(simd, width - at, power, zero));
-                sum = simd.add(sum, first(simd, width - at, relative, zero));
+                total = simd.add(total, select_first(simd, width - at, power, zero));
+                sum = simd.add(sum, select_first(simd, width - at, relative, zero));
             }
             let log_total = f64::from(simd.sum(total)).ln();
             let right = f64::from(logits[*label as usize] - largest);

@@ -1,28 +1,28 @@
 //! Dropout of rows, with what is added to them.
 
-use super::fill::{Fresh, as_fresh, as_written, fill, load, parts, store};
-use super::scores::Keeps;
+use super::chunks::{Uninit, as_uninit, assume_init, fill_chunks, for_each_chunk, load, store};
+use super::scores::RowDropout;
 use super::simd::{Isa, Op, Real, Simd};
-use crate::DropoutMask;
+use crate::parameters::DropoutMask;
 
 /// Elements of a task, about.
 const CHUNK: usize = 4096;
 
 /// Rows, how they are dropped, and what is added.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Drop<'a> {
+pub(crate) struct DropoutRows<'a> {
     pub(crate) width: usize,
     pub(crate) mask: &'a DropoutMask,
     pub(crate) plus: Option<&'a [f32]>,
 }
 
-impl<'a> Drop<'a> {
+impl<'a> DropoutRows<'a> {
     /// Keeps and scales, or drops, each element where it is.
     pub(crate) fn in_place(self, isa: Isa, x: &mut [f32]) {
         let (size, part) = (x.len(), self.part(x.len()));
-        parts([x], [part], 4 * size, |index, [x]| {
+        for_each_chunk([x], [part], 4 * size, |index, [x]| {
             // SAFETY: `Rows` writes numbers.
-            let to = unsafe { as_fresh(x) };
+            let to = unsafe { as_uninit(x) };
             f32::run(isa, self.rows(index * part, None, to));
         });
     }
@@ -32,7 +32,7 @@ impl<'a> Drop<'a> {
         let (size, part) = (x.len(), self.part(x.len()));
         // SAFETY: a task writes all of its rows.
         let [dropped] = unsafe {
-            fill([size], [part], 4 * size, |index, [to]| {
+            fill_chunks([size], [part], 4 * size, |index, [to]| {
                 let x = &x[index * part..][..to.len()];
                 f32::run(isa, self.rows(index * part, Some(x), to));
             })
@@ -48,7 +48,7 @@ impl<'a> Drop<'a> {
     }
 
     /// The rows from element `first` on.
-    fn rows<'b>(self, first: usize, x: Option<&'b [f32]>, to: &'b mut Fresh) -> Rows<'b>
+    fn rows<'b>(self, first: usize, x: Option<&'b [f32]>, to: &'b mut Uninit) -> Rows<'b>
     where
         'a: 'b,
     {
@@ -61,7 +61,7 @@ impl<'a> Drop<'a> {
 struct Rows<'a> {
     /// `None`: what is there is what is dropped.
     x: Option<&'a [f32]>,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
     plus: Option<&'a [f32]>,
     width: usize,
     mask: &'a DropoutMask,
@@ -77,7 +77,7 @@ impl Op<f32> for Rows<'_> {
         let Self { x, to, plus, width, mask, row } = self;
         let (factor, zero) = (simd.splat(mask.kept_factor() as f32), simd.splat(0.0));
         for (index, to) in to.chunks_exact_mut(width).enumerate() {
-            let keeps = Keeps::row(mask, (row + index) as u64);
+            let keeps = RowDropout::new(mask, (row + index) as u64);
             let x = x.map(|x| &x[index * width..][..width]);
             let plus = plus.map(|plus| &plus[index * width..][..width]);
             for at in (0..width).step_by(S::LANES) {
@@ -87,7 +87,7 @@ impl Op<f32> for Rows<'_> {
                 let before = match x {
                     Some(x) => load(simd, x, at),
                     // SAFETY: without another source, what is there are numbers.
-                    None => load(simd, unsafe { as_written(to) }, at),
+                    None => load(simd, unsafe { assume_init(to) }, at),
                 };
                 let after = match plus {
                     Some(plus) => simd.fma(before, factors, load(simd, plus, at)),

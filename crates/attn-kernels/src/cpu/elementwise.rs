@@ -1,6 +1,6 @@
 //! Functions of the elements of slices, on all threads.
 
-use super::fill::{Fresh, fill, load, overwrite, parts, store};
+use super::chunks::{Uninit, fill_chunks, for_each_chunk, load, overwrite, store};
 use super::simd::{Isa, Op, Real, Simd};
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(super) fn map<const IN: usize>(
     assert!(inputs.iter().all(|input| input.len() == size), "slices of different lengths");
     // SAFETY: a chunk writes all of its output.
     let [output] = unsafe {
-        fill([size], [CHUNK], 4 * size, |index, [output]| {
+        fill_chunks([size], [CHUNK], 4 * size, |index, [output]| {
             let inputs = inputs.map(|input| &input[chunk(index, size)]);
             f32::run(isa, Map { inputs, output, function });
         })
@@ -51,7 +51,7 @@ pub(super) fn change<const IN: usize, const N: usize>(
     let size = slices[0].len();
     assert!(inputs.iter().all(|input| input.len() == size), "slices of different lengths");
     assert!(slices.iter().all(|slice| slice.len() == size), "slices of different lengths");
-    parts(slices, [CHUNK; N], 4 * size, |index, slices| {
+    for_each_chunk(slices, [CHUNK; N], 4 * size, |index, slices| {
         let inputs = inputs.map(|input| &input[chunk(index, size)]);
         f32::run(isa, Changes { inputs, slices, change });
     });
@@ -66,7 +66,7 @@ fn chunk(index: usize, size: usize) -> Range<usize> {
 
 struct Map<'a, F, const IN: usize> {
     inputs: [&'a [f32]; IN],
-    output: &'a mut Fresh,
+    output: &'a mut Uninit,
     function: F,
 }
 

@@ -1,6 +1,6 @@
 //! Rows of a table, and the sums of what comes back to them.
 
-use super::fill::{Fresh, fill, load, store};
+use super::chunks::{Uninit, fill_chunks, load, store};
 use super::simd::{Isa, Op, Real, Simd};
 use std::mem::MaybeUninit;
 
@@ -15,7 +15,7 @@ pub(crate) fn forward(table: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
     let count = rows.len() * width;
     // SAFETY: a chunk writes all of its rows.
     let [found] = unsafe {
-        fill([count], [CHUNK * width], count, |index, [to]| {
+        fill_chunks([count], [CHUNK * width], count, |index, [to]| {
             let rows = &rows[index * CHUNK..];
             for (to, row) in to.chunks_exact_mut(width).zip(rows) {
                 let row = &table[row * width..][..width];
@@ -41,7 +41,7 @@ pub(crate) fn backward(
     let count = v * width;
     // SAFETY: a chunk writes all of its rows, with zeros where there are no copies.
     let [of_table] = unsafe {
-        fill([count], [CHUNK * width], count + gradient.len(), |index, [to]| {
+        fill_chunks([count], [CHUNK * width], count + gradient.len(), |index, [to]| {
             for (row, to) in to.chunks_exact_mut(width).enumerate() {
                 let copies = copies.of_row(index * CHUNK + row);
                 if copies.is_empty() {
@@ -86,7 +86,7 @@ struct Sum<'a> {
     gradient: &'a [f32],
     copies: &'a [usize],
     width: usize,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Sum<'_> {

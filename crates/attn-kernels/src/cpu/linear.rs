@@ -1,8 +1,8 @@
 //! Products of matrices for a linear map, by the `gemm` crate on all threads.
 
-use super::fill::{Fresh, fill, load, store};
+use super::chunks::{Uninit, fill_chunks, load, store};
 use super::matrix::Matrix;
-use super::schedule::{Shared, each};
+use super::schedule::{SharedPtr, run_tasks};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Rows of which the sum of a column is one part. Not a matter of threads: it decides how it rounds.
@@ -10,23 +10,23 @@ const CHUNK: usize = 128;
 
 /// What is added to a product.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Plus<'a> {
-    Nothing,
+pub(crate) enum Addend<'a> {
+    None,
     /// A row that all rows get.
     Row(&'a [f32]),
     /// What is there.
-    Old,
+    Previous,
 }
 
 /// `A · B`, plus a row that all rows get; by rows.
 ///
 /// # Panics
-/// As [`product_to`].
+/// As [`product_into`].
 pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
     let count = a.rows * b.columns;
     let mut result = Vec::<f32>::with_capacity(count);
-    super::pages::prefer_large(result.as_ptr(), count);
-    let plus = plus.map_or(Plus::Nothing, Plus::Row);
+    super::pages::prefer_large_pages(result.as_ptr(), count);
+    let plus = plus.map_or(Addend::None, Addend::Row);
     // SAFETY: that many were asked for, and all of them are written: what is there is not read.
     unsafe {
         multiply(a, b, plus, result.as_mut_ptr());
@@ -39,7 +39,7 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
+pub(crate) fn product_into(a: Matrix, b: Matrix, plus: Addend, to: &mut [f32]) {
     assert_eq!(to.len(), a.rows * b.columns, "elements of a product");
     // SAFETY: that many are lent, and they are numbers.
     unsafe { multiply(a, b, plus, to.as_mut_ptr()) };
@@ -53,21 +53,21 @@ pub(crate) fn product_to(a: Matrix, b: Matrix, plus: Plus, to: &mut [f32]) {
 ///
 /// # Panics
 /// If the sizes do not fit.
-unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
+unsafe fn multiply(a: Matrix, b: Matrix, plus: Addend, to: *mut f32) {
     assert_eq!(a.columns, b.rows, "columns of the left, rows of the right");
-    let by_rows = b.by_rows_for(a.rows);
-    let b = b.or_copy(&by_rows);
+    let by_rows = b.row_major_copy_for(a.rows);
+    let b = b.or_row_major(&by_rows);
     let (rows, columns, depth) = (a.rows, b.columns, a.columns);
-    if let Plus::Row(plus) = plus {
+    if let Addend::Row(plus) = plus {
         assert_eq!(plus.len(), columns, "a row of another width");
     }
     if rows * columns == 0 {
         return;
     }
-    let to = Shared(to);
+    let to = SharedPtr(to);
     let parts = Parts::of(rows, columns);
     let work = rows * columns * depth.max(1);
-    each(
+    run_tasks(
         parts.count,
         work,
         || (),
@@ -79,7 +79,7 @@ unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
             // element of the matrices is read, and their offsets may be anywhere.
             unsafe {
                 let to = to.at(row * columns + column);
-                if let Plus::Row(plus) = plus {
+                if let Addend::Row(plus) = plus {
                     let plus = plus[column..column + n].as_ptr();
                     (0..m).for_each(|i| to.add(i * columns).copy_from_nonoverlapping(plus, n));
                 }
@@ -90,7 +90,7 @@ unsafe fn multiply(a: Matrix, b: Matrix, plus: Plus, to: *mut f32) {
                     to,
                     1,
                     columns as isize,
-                    !matches!(plus, Plus::Nothing),
+                    !matches!(plus, Addend::None),
                     a.data.as_ptr().wrapping_add(row * a.row),
                     a.column as isize,
                     a.row as isize,
@@ -148,11 +148,11 @@ impl Parts {
 }
 
 /// The sum of each column.
-pub(crate) fn sum_of_rows(isa: Isa, rows: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn sum_rows(isa: Isa, rows: &[f32], width: usize) -> Vec<f32> {
     let tasks = rows.len().div_ceil(CHUNK * width);
     // SAFETY: a chunk writes its sums.
     let [parts] = unsafe {
-        fill([tasks * width], [width], rows.len(), |index, [to]| {
+        fill_chunks([tasks * width], [width], rows.len(), |index, [to]| {
             let rows = &rows[index * CHUNK * width..rows.len().min((index + 1) * CHUNK * width)];
             f32::run(isa, Sums { rows, width, to });
         })
@@ -167,7 +167,7 @@ pub(crate) fn sum_of_rows(isa: Isa, rows: &[f32], width: usize) -> Vec<f32> {
 struct Sums<'a> {
     rows: &'a [f32],
     width: usize,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Sums<'_> {
@@ -175,14 +175,14 @@ impl Op<f32> for Sums<'_> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        /// Vectors that are summed at once: neighbours, since a line of a row far away costs as
+        /// Vectors that are summed at once: neighbors, since a line of a row far away costs as
         /// much as several.
-        const BESIDE: usize = 8;
+        const AT_ONCE: usize = 8;
 
         let Self { rows, width, to } = self;
-        let whole = width - width % (BESIDE * S::LANES);
-        for at in (0..whole).step_by(BESIDE * S::LANES) {
-            let mut sums = [simd.splat(0.0); BESIDE];
+        let whole = width - width % (AT_ONCE * S::LANES);
+        for at in (0..whole).step_by(AT_ONCE * S::LANES) {
+            let mut sums = [simd.splat(0.0); AT_ONCE];
             for row in rows.chunks_exact(width) {
                 for (beside, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.add(*sum, load(simd, row, at + beside * S::LANES));

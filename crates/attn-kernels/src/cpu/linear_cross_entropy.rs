@@ -1,15 +1,15 @@
 //! Cross-entropy of logits that a linear map makes, a chunk of rows at a time.
 
-use super::cross_entropy::{Labels, both, forward};
+use super::cross_entropy::{Labels, forward, forward_and_backward};
 use super::elementwise::{Change, change};
-use super::linear::{Plus, product_to, sum_of_rows};
+use super::linear::{Addend, product_into, sum_rows};
 use super::matrix::Matrix;
-use super::pages::prefer_large;
+use super::pages::prefer_large_pages;
 use super::simd::{Isa, Simd};
 
 /// Logits that are there at once, about: 16 MiB of them. With fewer the weight would be packed more
 /// often, once for each chunk and product.
-const AT_ONCE: usize = 1 << 22;
+const LOGITS_AT_ONCE: usize = 1 << 22;
 
 /// What linear maps make of rows is compared with labels.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Gradients {
 
 /// Which [`Gradients`] are asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedGradients {
     pub(crate) x: bool,
     pub(crate) weight: bool,
     pub(crate) bias: bool,
@@ -41,11 +41,11 @@ pub(crate) struct Wanted {
 /// The sum of the costs, and its gradients.
 ///
 /// Rows without a label are left out before anything is computed of them.
-pub(crate) fn sum(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
+pub(crate) fn sum(isa: Isa, problem: Problem, wanted: WantedGradients) -> (f32, Gradients) {
     let Problem { x, weight, bias, labels } = problem;
     let counted: Vec<usize> = (0..x.rows()).filter(|&row| labels.of_rows[row].is_some()).collect();
     if counted.len() == x.rows() {
-        return of_counted(isa, problem, wanted);
+        return all_labeled(isa, problem, wanted);
     }
     let rows = x.select(&counted);
     let of_rows: Vec<_> = counted.iter().map(|&row| labels.of_rows[row]).collect();
@@ -55,7 +55,7 @@ pub(crate) fn sum(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients
         bias,
         labels: Labels { of_rows: &of_rows, ..labels },
     };
-    let (cost, mut gradients) = of_counted(isa, problem, wanted);
+    let (cost, mut gradients) = all_labeled(isa, problem, wanted);
     gradients.x = gradients.x.map(|of_counted| {
         let width = x.columns();
         let mut of_x = vec![0.0; x.rows() * width];
@@ -68,15 +68,15 @@ pub(crate) fn sum(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients
 }
 
 /// [`sum`], where all rows have labels.
-fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
+fn all_labeled(isa: Isa, problem: Problem, wanted: WantedGradients) -> (f32, Gradients) {
     let Problem { x, weight, bias, labels } = problem;
     let (n, d, v) = (x.rows(), weight.rows(), weight.columns());
     // Not a matter of threads: it decides how gradients are summed.
-    let chunk = (AT_ONCE / v).clamp(256, 1024);
+    let chunk = (LOGITS_AT_ONCE / v).clamp(256, 1024);
     let zeros = |count, wanted: bool| {
         wanted.then(|| {
             let zeros = vec![0.0_f32; count];
-            prefer_large(zeros.as_ptr(), count);
+            prefer_large_pages(zeros.as_ptr(), count);
             zeros
         })
     };
@@ -87,37 +87,40 @@ fn of_counted(isa: Isa, problem: Problem, wanted: Wanted) -> (f32, Gradients) {
     };
     let mut logits = zeros(n.min(chunk) * v, true).unwrap_or_default();
     // Once, not for each chunk: the weight as its products read it, and its transpose.
-    let (lies_by_columns, transposed) = (weight.is_by_columns(), weight.transposed());
-    let weight_by_rows = weight.by_rows_for(n);
-    let transposed_by_rows = if wanted.x { transposed.by_rows_for(n) } else { None };
-    let weight = weight.or_copy(&weight_by_rows);
-    let transposed = transposed.or_copy(&transposed_by_rows);
+    let (is_column_major, transposed) = (weight.is_column_major(), weight.transposed());
+    let weight_by_rows = weight.row_major_copy_for(n);
+    let transposed_by_rows = if wanted.x { transposed.row_major_copy_for(n) } else { None };
+    let weight = weight.or_row_major(&weight_by_rows);
+    let transposed = transposed.or_row_major(&transposed_by_rows);
     let is_needed = wanted.x || wanted.weight || wanted.bias;
     let mut cost = 0.0;
     for start in (0..n).step_by(chunk) {
         let rows = start..n.min(start + chunk);
         let x = x.part(rows.clone());
         let logits = &mut logits[..rows.len() * v];
-        product_to(x, weight, bias.map_or(Plus::Nothing, Plus::Row), logits);
+        product_into(x, weight, bias.map_or(Addend::None, Addend::Row), logits);
         let labels = Labels { of_rows: &labels.of_rows[rows.clone()], ..labels };
-        let costs =
-            if is_needed { both(isa, logits, labels) } else { forward(isa, logits, labels).0 };
+        let costs = if is_needed {
+            forward_and_backward(isa, logits, labels)
+        } else {
+            forward(isa, logits, labels).0
+        };
         cost = costs.into_iter().map(f64::from).fold(cost, |sum, cost| sum + cost);
-        let gradient = Matrix::of_rows(logits, v);
+        let gradient = Matrix::row_major(logits, v);
         if let Some(of_x) = &mut gradients.x {
             let of_x = &mut of_x[rows.start * d..rows.end * d];
-            product_to(gradient, transposed, Plus::Nothing, of_x);
+            product_into(gradient, transposed, Addend::None, of_x);
         }
         if let Some(of_weight) = &mut gradients.weight {
-            let plus = if start == 0 { Plus::Nothing } else { Plus::Old };
-            if lies_by_columns {
-                product_to(gradient.transposed(), x, plus, of_weight);
+            let plus = if start == 0 { Addend::None } else { Addend::Previous };
+            if is_column_major {
+                product_into(gradient.transposed(), x, plus, of_weight);
             } else {
-                product_to(x.transposed(), gradient, plus, of_weight);
+                product_into(x.transposed(), gradient, plus, of_weight);
             }
         }
         if let Some(of_bias) = &mut gradients.bias {
-            let sums = sum_of_rows(isa, logits, v);
+            let sums = sum_rows(isa, logits, v);
             of_bias.iter_mut().zip(sums).for_each(|(of_bias, sum)| *of_bias += sum);
         }
     }

@@ -27,7 +27,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows one behind the other.
-    pub(crate) fn of_rows(data: &'a [f32], columns: usize) -> Self {
+    pub(crate) fn row_major(data: &'a [f32], columns: usize) -> Self {
         let rows = data.len() / columns.max(1);
         Self::new(data, [rows, columns], [columns, 1])
     }
@@ -47,7 +47,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Whether it lies in memory by columns.
-    pub(crate) fn is_by_columns(&self) -> bool {
+    pub(crate) fn is_column_major(&self) -> bool {
         self.row == 1 && self.column != 1
     }
 
@@ -65,22 +65,22 @@ impl<'a> Matrix<'a> {
     /// the copy pays. `gemm` takes a few columns at a time, and where these are a multiple of half a
     /// page apart, as in the transpose of a wide layer's weight, they compete for the same lines of the
     /// cache.
-    pub(crate) fn by_rows_for(&self, rows_of_left: usize) -> Option<Vec<f32>> {
+    pub(crate) fn row_major_copy_for(&self, rows_of_left: usize) -> Option<Vec<f32>> {
         const FEW_ROWS: usize = 64;
         const HALF_PAGE: usize = 2048 / size_of::<f32>();
 
         let &Self { data, rows, columns, column, .. } = self;
-        let competes = self.is_by_columns() && column.is_multiple_of(HALF_PAGE);
+        let competes = self.is_column_major() && column.is_multiple_of(HALF_PAGE);
         let pays = competes && rows_of_left >= FEW_ROWS;
         pays.then(|| transposed(isa(), data, [rows, columns], column))
     }
 
     /// The copy, if there is one; else what it would be of.
-    pub(crate) fn or_copy<'b>(self, by_rows: &'b Option<Vec<f32>>) -> Matrix<'b>
+    pub(crate) fn or_row_major<'b>(self, by_rows: &'b Option<Vec<f32>>) -> Matrix<'b>
     where
         'a: 'b,
     {
-        by_rows.as_ref().map_or(self, |by_rows| Matrix::of_rows(by_rows, self.columns))
+        by_rows.as_ref().map_or(self, |by_rows| Matrix::row_major(by_rows, self.columns))
     }
 
     pub(crate) fn transposed(self) -> Self {

@@ -1,19 +1,19 @@
-//! Layer and root-mean-square normalisation of rows, each direction in one pass over memory.
+//! Layer and root-mean-square normalization of rows, each direction in one pass over memory.
 
-use super::fill::{Fresh, fill, first, load, overwrite, parts, store};
+use super::chunks::{Uninit, fill_chunks, for_each_chunk, load, overwrite, select_first, store};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Rows of a task. Not a matter of threads: it decides how the gradients of gain and shift round.
 const CHUNK: usize = 64;
 
-/// Rows of `gain.len()` numbers, and how they are normalised.
+/// Rows of `gain.len()` numbers, and how they are normalized.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) gain: &'a [f32],
     pub(crate) shift: Option<&'a [f32]>,
     /// Whether the mean is subtracted.
-    pub(crate) centred: bool,
+    pub(crate) centered: bool,
     pub(crate) epsilon: f32,
 }
 
@@ -29,7 +29,7 @@ impl Rows<'_> {
     fn statistics<S: Simd<T = f32>>(&self, simd: S, x: &[f32]) -> (S::V, S::V) {
         let count = x.len() as f32;
         let mut mean = simd.splat(0.0);
-        if self.centred {
+        if self.centered {
             let mut sum = simd.splat(0.0);
             for at in (0..x.len()).step_by(S::LANES) {
                 sum = simd.add(sum, load(simd, x, at));
@@ -38,9 +38,9 @@ impl Rows<'_> {
         }
         let mut squares = simd.splat(0.0);
         for at in (0..x.len()).step_by(S::LANES) {
-            let centred = simd.sub(load(simd, x, at), mean);
-            let centred = first(simd, x.len() - at, centred, simd.splat(0.0));
-            squares = simd.fma(centred, centred, squares);
+            let centered = simd.sub(load(simd, x, at), mean);
+            let centered = select_first(simd, x.len() - at, centered, simd.splat(0.0));
+            squares = simd.fma(centered, centered, squares);
         }
         (mean, simd.splat(1.0 / (simd.sum(squares) / count + self.epsilon).sqrt()))
     }
@@ -51,7 +51,7 @@ pub(crate) fn forward(isa: Isa, rows: Rows) -> Vec<f32> {
     let size = rows.x.len();
     // SAFETY: a chunk writes all of its rows.
     let [y] = unsafe {
-        fill([size], [CHUNK * rows.gain.len()], 8 * size, |index, [to]| {
+        fill_chunks([size], [CHUNK * rows.gain.len()], 8 * size, |index, [to]| {
             f32::run(isa, Forward { rows: rows.chunk(index), to });
         })
     };
@@ -71,7 +71,7 @@ pub(crate) fn backward(
     assert!(plus.is_none_or(|plus| plus.len() == size), "a gradient of another size");
     let mut sums = vec![0.0; size.div_ceil(CHUNK * width) * 2 * width];
     let sizes = [CHUNK * width, 2 * width];
-    parts([gradient, &mut sums], sizes, 16 * size, |index, [gradient, sums]| {
+    for_each_chunk([gradient, &mut sums], sizes, 16 * size, |index, [gradient, sums]| {
         let plus = plus.map(|plus| &plus[index * CHUNK * width..][..gradient.len()]);
         f32::run(isa, Backward { rows: rows.chunk(index), gradient, plus, sums });
     });
@@ -86,7 +86,7 @@ pub(crate) fn backward(
 
 struct Forward<'a> {
     rows: Rows<'a>,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Forward<'_> {
@@ -111,8 +111,8 @@ impl Op<f32> for Forward<'_> {
     }
 }
 
-/// With `n` the normalised row and `g` its gradient, `gradient · gain`:
-/// `dx = (g - mean(g) - n · mean(g n)) · scale`, the first mean only where rows are centred.
+/// With `n` the normalized row and `g` its gradient, `gradient · gain`:
+/// `dx = (g - mean(g) - n · mean(g n)) · scale`, the first mean only where rows are centered.
 struct Backward<'a> {
     rows: Rows<'a>,
     gradient: &'a mut [f32],
@@ -148,7 +148,7 @@ impl Op<f32> for Backward<'_> {
                 overwrite(simd, d_shift, at, sum);
             }
             // Now their means.
-            sum = if rows.centred { simd.splat(simd.sum(sum) / width as f32) } else { zero };
+            sum = if rows.centered { simd.splat(simd.sum(sum) / width as f32) } else { zero };
             product = simd.splat(simd.sum(product) / width as f32);
             for at in (0..width).step_by(S::LANES) {
                 let inner = simd.mul(load(simd, gradient, at), load(simd, rows.gain, at));

@@ -2,7 +2,7 @@
 
 use super::simd::{LINE, Real, Simd};
 
-/// Rows of neighbouring numbers, `row` apart.
+/// Rows of neighboring numbers, `row` apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows<T> {
     pub start: *const T,

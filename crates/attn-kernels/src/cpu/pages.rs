@@ -7,7 +7,7 @@
 /// rows as long. Whether memory is fresh only the allocator knows; what is not costs one call here.
 /// Below a few large pages there are no whole ones to be had. Where this is not Linux, or the system
 /// has no large pages, nothing happens.
-pub(super) fn prefer_large<T>(start: *const T, count: usize) {
+pub(super) fn prefer_large_pages<T>(start: *const T, count: usize) {
     /// Of a large page on most processors. If it is larger, the system rounds.
     const LARGE: usize = 2 << 20;
 

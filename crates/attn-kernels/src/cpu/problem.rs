@@ -2,18 +2,9 @@
 
 use super::pack::Rows;
 use super::pages;
-use super::schedule::Shared;
-use crate::attention::Options;
-
-/// A tensor of four dimensions somewhere in memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View<'a, T> {
-    /// From the element at index 0 of each dimension; reaches to the last element at least.
-    pub(crate) data: &'a [T],
-    pub(crate) shape: [usize; 4],
-    /// Distance in memory from an index to the next, 0 where a dimension is broadcast.
-    pub(crate) strides: [usize; 4],
-}
+use super::schedule::SharedPtr;
+use crate::layout::{Output, View};
+use crate::parameters::Options;
 
 impl<T> View<'_, T> {
     /// Panics if an element lies outside of the memory: what the kernels' memory accesses rest on.
@@ -165,30 +156,13 @@ impl<T: Copy> Saved<'_, T> {
     }
 }
 
-/// A tensor that a kernel made.
-#[derive(Debug)]
-pub(crate) struct Output<T> {
-    pub(crate) data: Vec<T>,
-    /// `[batch, heads, steps, width]`
-    pub(crate) shape: [usize; 4],
-    /// Whether it lies in memory as `[batch, steps, heads, width]`: the order of what it belongs to,
-    /// so that a layer that splits a row of features into heads gets the row back without a copy.
-    pub(crate) heads_inside: bool,
-}
-
 impl<T: Copy> Output<T> {
     /// Room for a tensor in the order of another.
     pub(super) fn like(view: &View<'_, T>, shape: [usize; 4]) -> Self {
         let heads_inside = shape[1] > 1 && view.strides[1] < view.strides[2];
         let data = Vec::with_capacity(shape.iter().product());
-        pages::prefer_large(data.as_ptr(), data.capacity());
+        pages::prefer_large_pages(data.as_ptr(), data.capacity());
         Self { data, shape, heads_inside }
-    }
-
-    /// The shape of which the data are in order.
-    pub(crate) fn shape_in_memory(&self) -> [usize; 4] {
-        let [batch, heads, steps, width] = self.shape;
-        if self.heads_inside { [batch, steps, heads, width] } else { self.shape }
     }
 
     /// [`like`](Self::like), of zeros.
@@ -203,7 +177,7 @@ impl<T: Copy> Output<T> {
         let [_, heads, steps, width] = self.shape;
         let (head, step) =
             if self.heads_inside { (width, heads * width) } else { (steps * width, width) };
-        let start = Shared(self.data.as_mut_ptr());
+        let start = SharedPtr(self.data.as_mut_ptr());
         OutputRows { start, batch: heads * steps * width, head, step }
     }
 
@@ -219,7 +193,7 @@ impl<T: Copy> Output<T> {
 /// The rows of a tensor that is being made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutputRows<T> {
-    start: Shared<T>,
+    start: SharedPtr<T>,
     batch: usize,
     pub head: usize,
     pub step: usize,

@@ -12,11 +12,11 @@ pub(super) struct Operands<T> {
     pub a: *const T,
     pub a_row: usize,
     pub a_col: usize,
-    /// `depth` rows, `b_row` apart, of neighbouring elements.
+    /// `depth` rows, `b_row` apart, of neighboring elements.
     pub b: *const T,
     pub b_row: usize,
     pub depth: usize,
-    /// `rows` rows, `c_row` apart, of neighbouring elements.
+    /// `rows` rows, `c_row` apart, of neighboring elements.
     pub c: *mut T,
     pub c_row: usize,
 }

@@ -1,7 +1,7 @@
 //! Steps of recurrent cells, forwards and backwards.
 
 use super::activation::sigmoid_and_rest;
-use super::fill::{Fresh, fill, load, store};
+use super::chunks::{Uninit, fill_chunks, load, store};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Numbers of a task: of what it reads, about what fits the first-level cache.
@@ -55,7 +55,7 @@ pub(crate) fn lstm_forward(isa: Isa, step: Step) -> Vec<f32> {
     let (rows, d, chunk) = (step.rows(), step.d, step.chunk());
     // SAFETY: a chunk writes all of its rows.
     let [output] = unsafe {
-        fill([rows * 2 * d], [chunk * 2 * d], 40 * rows * d, |index, [to]| {
+        fill_chunks([rows * 2 * d], [chunk * 2 * d], 40 * rows * d, |index, [to]| {
             f32::run(isa, LstmForward { step: step.part(index, 4), to });
         })
     };
@@ -70,11 +70,16 @@ pub(crate) fn lstm_backward(isa: Isa, step: Step, gradient: &[f32]) -> [Vec<f32>
     assert_eq!(gradient.len(), rows * 2 * d, "the gradient of another number of rows");
     // SAFETY: a chunk writes all of its rows.
     unsafe {
-        fill([rows * 4 * d, rows * d], [chunk * 4 * d, chunk * d], 60 * rows * d, |index, to| {
-            let step = step.part(index, 4);
-            let gradient = &gradient[index * chunk * 2 * d..][..step.rows() * 2 * d];
-            f32::run(isa, LstmBackward { step, gradient, to });
-        })
+        fill_chunks(
+            [rows * 4 * d, rows * d],
+            [chunk * 4 * d, chunk * d],
+            60 * rows * d,
+            |index, to| {
+                let step = step.part(index, 4);
+                let gradient = &gradient[index * chunk * 2 * d..][..step.rows() * 2 * d];
+                f32::run(isa, LstmBackward { step, gradient, to });
+            },
+        )
     }
 }
 
@@ -84,7 +89,7 @@ pub(crate) fn gru_forward(isa: Isa, step: Step) -> Vec<f32> {
     let (rows, d, chunk) = (step.rows(), step.d, step.chunk());
     // SAFETY: a chunk writes all of its rows.
     let [output] = unsafe {
-        fill([rows * d], [chunk * d], 40 * rows * d, |index, [to]| {
+        fill_chunks([rows * d], [chunk * d], 40 * rows * d, |index, [to]| {
             f32::run(isa, GruForward { step: step.part(index, 3), to });
         })
     };
@@ -100,7 +105,7 @@ pub(crate) fn gru_backward(isa: Isa, step: Step, gradient: &[f32]) -> [Vec<f32>;
     let gates = 3 * d;
     // SAFETY: a chunk writes all of its rows.
     unsafe {
-        fill(
+        fill_chunks(
             [rows * gates, rows * gates, rows * d],
             [chunk * gates, chunk * gates, chunk * d],
             60 * rows * d,
@@ -198,7 +203,7 @@ fn gru<S: Simd<T = f32>>(simd: S, step: Step, row: usize, at: usize) -> Gru<S::V
 
 struct LstmForward<'a> {
     step: Step<'a>,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for LstmForward<'_> {
@@ -223,7 +228,7 @@ struct LstmBackward<'a> {
     step: Step<'a>,
     gradient: &'a [f32],
     /// Of the gates, of the memory cell.
-    to: [&'a mut Fresh; 2],
+    to: [&'a mut Uninit; 2],
 }
 
 impl Op<f32> for LstmBackward<'_> {
@@ -258,7 +263,7 @@ impl Op<f32> for LstmBackward<'_> {
 
 struct GruForward<'a> {
     step: Step<'a>,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for GruForward<'_> {
@@ -282,7 +287,7 @@ struct GruBackward<'a> {
     step: Step<'a>,
     gradient: &'a [f32],
     /// Of the gates' shares of input and state, of the state carried over.
-    to: [&'a mut Fresh; 3],
+    to: [&'a mut Uninit; 3],
 }
 
 impl Op<f32> for GruBackward<'_> {

@@ -1,9 +1,9 @@
 //! Rotation of pairs of features.
 
-use super::fill::{load, parts, store};
-use super::problem::{Output, View};
+use super::chunks::{for_each_chunk, load, store};
 use super::simd::{Isa, Op, Real, Simd};
-use crate::rotary::Pairing;
+use crate::layout::{Output, View};
+use crate::parameters::Pairing;
 use std::mem::MaybeUninit;
 
 /// Rows of a task.
@@ -43,7 +43,7 @@ pub(crate) fn rotate(
     let heads_inside = output.heads_inside;
     let size = batch * heads * steps * width;
     let to = &mut output.data.spare_capacity_mut()[..size];
-    parts([to], [CHUNK * width], 4 * size, |index, [to]| {
+    for_each_chunk([to], [CHUNK * width], 4 * size, |index, [to]| {
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
             let row = index * CHUNK + row;
             let (b, rest) = (row / (heads * steps), row % (heads * steps));

@@ -1,13 +1,13 @@
 //! Tasks, on as many threads as the current pool has.
 
-use super::team::{Wake, together};
+use super::work_sharing::{SleepingThreads, share_work};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Does `tasks` in some order, each by one thread, with a scratch space of its own.
 ///
 /// Tasks with low numbers are begun first. `work` is about how many operations all of them take:
 /// little is done at once on the calling thread, which is quicker than to share it.
-pub(super) fn each<T>(
+pub(super) fn run_tasks<T>(
     tasks: usize,
     work: usize,
     scratch: impl Fn() -> T + Sync,
@@ -25,8 +25,8 @@ pub(super) fn each<T>(
         return;
     }
     let next = AtomicUsize::new(0);
-    let wake = if work < WAKE { Wake::Nobody } else { Wake::Sleepers };
-    together(threads - 1, wake, &|| {
+    let wake = if work < WAKE { SleepingThreads::LeaveAsleep } else { SleepingThreads::WakeAll };
+    share_work(threads - 1, wake, &|| {
         let mut own = None;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -40,14 +40,14 @@ pub(super) fn each<T>(
 
 /// A place that tasks write to, each in parts of it that are its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shared<T>(pub *mut T);
+pub(super) struct SharedPtr<T>(pub *mut T);
 
 // SAFETY: what is written through it is `Send`, and who writes promises to write alone.
-unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Send for SharedPtr<T> {}
 // SAFETY: likewise.
-unsafe impl<T: Send> Sync for Shared<T> {}
+unsafe impl<T: Send> Sync for SharedPtr<T> {}
 
-impl<T> Shared<T> {
+impl<T> SharedPtr<T> {
     /// # Safety
     /// The offset must be within what is shared.
     #[inline(always)]

@@ -1,10 +1,9 @@
 //! From products of queries and keys to scores.
 
-use super::problem::{Problem, View};
+use super::problem::Problem;
 use super::simd::{LINE, Real, Simd};
-use crate::DropoutMask;
-use crate::attention::Options;
-use crate::dropout;
+use crate::layout::View;
+use crate::parameters::{COLUMN_STEP, DropoutMask, MULTIPLIERS, Options};
 use std::ops::Range;
 
 /// How a product becomes a score: `soft-cap(scale · q·k) + bias`.
@@ -144,15 +143,15 @@ impl<T: Real> BiasRow<T> {
 
 /// Which weights of a row are kept: [`DropoutMask`] in vectors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keeps {
+pub(super) struct RowDropout {
     low: u32,
     high: u32,
     threshold: u32,
 }
 
-impl Keeps {
+impl RowDropout {
     #[inline(always)]
-    pub(super) fn row(mask: &DropoutMask, row: u64) -> Self {
+    pub(super) fn new(mask: &DropoutMask, row: u64) -> Self {
         let key = mask.row_key(row);
         Self { low: key as u32, high: (key >> 32) as u32, threshold: mask.threshold() }
     }
@@ -160,13 +159,13 @@ impl Keeps {
     /// Those of columns `first` and on.
     #[inline(always)]
     pub(super) fn at<S: Simd>(self, simd: S, first: u32) -> S::M {
-        let columns = simd.mul_u32(simd.count_from(first), simd.splat_u32(dropout::COLUMN_STEP));
+        let columns = simd.mul_u32(simd.count_from(first), simd.splat_u32(COLUMN_STEP));
         let mut x = simd.add_u32(simd.splat_u32(self.low), columns);
         x = simd.xor_u32(x, simd.shift_right::<16>(x));
-        x = simd.mul_u32(x, simd.splat_u32(dropout::MULTIPLIERS[0]));
+        x = simd.mul_u32(x, simd.splat_u32(MULTIPLIERS[0]));
         x = simd.xor_u32(x, simd.shift_right::<15>(x));
         x = simd.xor_u32(x, simd.splat_u32(self.high));
-        x = simd.mul_u32(x, simd.splat_u32(dropout::MULTIPLIERS[1]));
+        x = simd.mul_u32(x, simd.splat_u32(MULTIPLIERS[1]));
         x = simd.xor_u32(x, simd.shift_right::<16>(x));
         simd.at_least(x, simd.splat_u32(self.threshold))
     }
@@ -175,7 +174,7 @@ impl Keeps {
 /// The log-sum-exp of a row, and what rounding has left of it, from the largest score and the sum of
 /// the weights relative to that; −∞ and 0 of nothing.
 #[inline(always)]
-pub(super) fn normaliser<T: Real>(largest: T, total: T) -> [T; 2] {
+pub(super) fn normalizer<T: Real>(largest: T, total: T) -> [T; 2] {
     if total == T::ZERO {
         return [T::NEG_INFINITY, T::ZERO];
     }

@@ -1,6 +1,6 @@
 //! The sum of the squares of a slice.
 
-use super::fill::{Fresh, fill, load};
+use super::chunks::{Uninit, fill_chunks, load};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Elements of a part. Not a matter of threads: it decides how the sum rounds.
@@ -9,7 +9,7 @@ const CHUNK: usize = 4096;
 pub(crate) fn sum_of_squares(isa: Isa, x: &[f32]) -> f32 {
     // SAFETY: a chunk writes its sum.
     let [sums] = unsafe {
-        fill([x.len().div_ceil(CHUNK)], [1], 2 * x.len(), |index, [to]| {
+        fill_chunks([x.len().div_ceil(CHUNK)], [1], 2 * x.len(), |index, [to]| {
             let x = &x[index * CHUNK..x.len().min((index + 1) * CHUNK)];
             f32::run(isa, Chunk { x, to });
         })
@@ -20,7 +20,7 @@ pub(crate) fn sum_of_squares(isa: Isa, x: &[f32]) -> f32 {
 struct Chunk<'a> {
     x: &'a [f32],
     /// One number.
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Chunk<'_> {

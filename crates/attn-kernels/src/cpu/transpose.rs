@@ -1,6 +1,6 @@
 //! A matrix that lies by columns, laid by rows.
 
-use super::fill::{Fresh, fill};
+use super::chunks::{Uninit, fill_chunks};
 use super::simd::{Isa, Op, Real, Simd};
 
 /// Rows of a task: whole squares of any instruction set.
@@ -21,7 +21,7 @@ pub(crate) fn transposed(isa: Isa, data: &[f32], dims: [usize; 2], column: usize
     assert!(last < data.len(), "element {last} of {}", data.len());
     // SAFETY: a task writes all of its rows.
     let [by_rows] = unsafe {
-        fill([count], [BAND * columns], 2 * count, |index, [to]| {
+        fill_chunks([count], [BAND * columns], 2 * count, |index, [to]| {
             f32::run(isa, Band { from: &data[index * BAND..], column, columns, to });
         })
     };
@@ -33,7 +33,7 @@ struct Band<'a> {
     from: &'a [f32],
     column: usize,
     columns: usize,
-    to: &'a mut Fresh,
+    to: &'a mut Uninit,
 }
 
 impl Op<f32> for Band<'_> {

@@ -1,12 +1,12 @@
 //! Cross-entropy of a linear map as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use super::ops::Labels;
 use crate::cpu::isa;
-use crate::cpu::linear_cross_entropy::{Problem, Wanted, scale, sum};
+use crate::cpu::linear_cross_entropy::{Problem, WantedGradients, scale, sum};
 use crate::linear::ops::{matrix, readable};
 use crate::maybe::Maybe;
-use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, modified, slice, tensor};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -47,14 +47,14 @@ pub trait LinearCrossEntropyOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(LinearCrossEntropyOps {
+for_slice_backends!(LinearCrossEntropyOps {
     fn linear_cross_entropy(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
         labels: Labels,
     ) -> FloatTensor<Self> {
-        run::<Self>(x, weight, bias, &labels, Wanted::default()).0
+        run::<Self>(x, weight, bias, &labels, WantedGradients::default()).0
     }
 });
 
@@ -65,34 +65,34 @@ struct State<B: Backend> {
     /// As the weight lies.
     weight: Option<FloatTensor<B>>,
     bias: Option<FloatTensor<B>>,
-    is_by_columns: bool,
+    is_column_major: bool,
 }
 
-fn run<B: Slices<f32>>(
+fn run<B: SliceBackend<f32>>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: Maybe<B>,
     labels: &Labels,
-    wanted: Wanted,
+    wanted: WantedGradients,
 ) -> (FloatTensor<B>, State<B>) {
     let device = x.device();
     let (x, weight) = (readable::<B>(x), readable::<B>(weight));
-    let bias = bias.into_option().map(in_order::<B, f32>);
+    let bias = bias.into_option().map(contiguous::<B, f32>);
     let problem = Problem {
         x: matrix::<B>(&x),
         weight: matrix::<B>(&weight),
         bias: bias.as_ref().map(slice::<B, f32>),
         labels: labels.as_slices(),
     };
-    let is_by_columns = problem.weight.is_by_columns();
+    let is_column_major = problem.weight.is_column_major();
     let [n, d, v] = [problem.x.rows(), problem.x.columns(), problem.weight.columns()];
     let (cost, gradients) = sum(isa(), problem, wanted);
-    let as_it_lies = if is_by_columns { [v, d] } else { [d, v] };
+    let as_it_lies = if is_column_major { [v, d] } else { [d, v] };
     let state = State {
         x: gradients.x.map(|of_x| tensor::<B, f32>(of_x, [n, d], &device)),
         weight: gradients.weight.map(|of_w| tensor::<B, f32>(of_w, as_it_lies, &device)),
         bias: gradients.bias.map(|of_bias| tensor::<B, f32>(of_bias, [v], &device)),
-        is_by_columns,
+        is_column_major,
     };
     (tensor::<B, f32>(vec![cost], [1], &device), state)
 }
@@ -101,16 +101,16 @@ fn run<B: Slices<f32>>(
 #[derive(Debug)]
 struct LinearCrossEntropy;
 
-impl<B: Slices<f32>> Backward<B, 3> for LinearCrossEntropy {
+impl<B: SliceBackend<f32>> Backward<B, 3> for LinearCrossEntropy {
     type State = State<B>;
 
     fn backward(self, ops: Ops<State<B>, 3>, graph: &mut Graph, _: &mut Checkpointer) {
         let Ops { node, parents: [x, weight, bias], state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
         let factor = slice::<B, f32>(&gradient)[0];
-        let scaled = |tensor| changed::<B, f32>(tensor, |x| scale(isa(), x, factor));
+        let scaled = |tensor| modified::<B, f32>(tensor, |x| scale(isa(), x, factor));
         let of_weight = state.weight.map(scaled).map(|of_weight| {
-            if state.is_by_columns { B::float_swap_dims(of_weight, 0, 1) } else { of_weight }
+            if state.is_column_major { B::float_swap_dims(of_weight, 0, 1) } else { of_weight }
         });
         let gradients =
             [(x, state.x.map(scaled)), (weight, of_weight), (bias, state.bias.map(scaled))];
@@ -122,7 +122,7 @@ impl<B: Slices<f32>> Backward<B, 3> for LinearCrossEntropy {
     }
 }
 
-impl<B: Slices<f32> + LinearCrossEntropyOps, C: CheckpointStrategy> LinearCrossEntropyOps
+impl<B: SliceBackend<f32> + LinearCrossEntropyOps, C: CheckpointStrategy> LinearCrossEntropyOps
     for Autodiff<B, C>
 {
     fn linear_cross_entropy(
@@ -131,7 +131,7 @@ impl<B: Slices<f32> + LinearCrossEntropyOps, C: CheckpointStrategy> LinearCrossE
         bias: Maybe<Self>,
         labels: Labels,
     ) -> FloatTensor<Self> {
-        let wanted = Wanted {
+        let wanted = WantedGradients {
             x: x.is_tracked(),
             weight: weight.is_tracked(),
             bias: bias.as_ref().is_some_and(|bias| bias.is_tracked()),

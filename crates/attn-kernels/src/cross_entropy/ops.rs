@@ -1,9 +1,9 @@
 //! Cross-entropy as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::cross_entropy::{self as kernel, LogSumExps, backward, forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, modified, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -54,15 +54,15 @@ pub trait CrossEntropyOps: Backend {
     fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self>;
 }
 
-on_slices!(CrossEntropyOps {
+for_slice_backends!(CrossEntropyOps {
     fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self> {
-        let (sum, _) = forward_sum::<Self>(&in_order::<Self, f32>(logits), &labels);
+        let (sum, _) = forward_sum::<Self>(&contiguous::<Self, f32>(logits), &labels);
         sum
     }
 });
 
 /// Of logits in order.
-fn forward_sum<B: Slices<f32>>(
+fn forward_sum<B: SliceBackend<f32>>(
     logits: &FloatTensor<B>,
     labels: &Labels,
 ) -> (FloatTensor<B>, LogSumExps) {
@@ -82,16 +82,16 @@ struct State {
     log_sum_exps: LogSumExps,
 }
 
-impl<B: Slices<f32>> Backward<B, 1> for CrossEntropy {
+impl<B: SliceBackend<f32>> Backward<B, 1> for CrossEntropy {
     type State = State;
 
     fn backward(self, ops: Ops<State, 1>, graph: &mut Gradients, checkpointer: &mut Checkpointer) {
         let Ops { node, parents: [parent], state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
         if let Some(parent) = parent {
             let logits = checkpointer.retrieve_node_output::<FloatTensor<B>>(state.logits);
             let gradient = slice::<B, f32>(&gradient)[0];
-            let of_logits = changed::<B, f32>(logits, |logits| {
+            let of_logits = modified::<B, f32>(logits, |logits| {
                 let labels = state.labels.as_slices();
                 backward(isa(), logits, labels, &state.log_sum_exps, gradient);
             });
@@ -100,12 +100,14 @@ impl<B: Slices<f32>> Backward<B, 1> for CrossEntropy {
     }
 }
 
-impl<B: Slices<f32> + CrossEntropyOps, C: CheckpointStrategy> CrossEntropyOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + CrossEntropyOps, C: CheckpointStrategy> CrossEntropyOps
+    for Autodiff<B, C>
+{
     fn cross_entropy(logits: FloatTensor<Self>, labels: Labels) -> FloatTensor<Self> {
         match CrossEntropy.prepare::<C>([logits.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let id = prep.checkpoint(&logits);
-                let logits = in_order::<B, f32>(logits.into_primitive());
+                let logits = contiguous::<B, f32>(logits.into_primitive());
                 let (sum, log_sum_exps) = forward_sum::<B>(&logits, &labels);
                 prep.finish(State { logits: id, labels, log_sum_exps }, sum)
             }

@@ -1,14 +1,11 @@
 //! Dropout whose mask is a function of position, differentiable.
 
-mod mask;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
 
-pub use mask::DropoutMask;
-pub(crate) use mask::{COLUMN_STEP, MULTIPLIERS};
-
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::kernels::has_kernels;
+use crate::parameters::DropoutMask;
 use burn::tensor::{FloatDType, Tensor};
 
 impl DropoutMask {

@@ -1,11 +1,11 @@
 //! Dropout as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::DropoutMask;
-use crate::cpu::dropout::Drop;
+use crate::cpu::dropout::DropoutRows;
 use crate::cpu::isa;
 use crate::maybe::Maybe;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::parameters::DropoutMask;
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, slice, tensor};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -39,18 +39,18 @@ pub trait DropoutOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(DropoutOps {
+for_slice_backends!(DropoutOps {
     fn dropout(
         x: FloatTensor<Self>,
         residual: Maybe<Self>,
         mask: DropoutMask,
     ) -> FloatTensor<Self> {
-        let residual = residual.into_option().map(in_order::<Self, f32>);
+        let residual = residual.into_option().map(contiguous::<Self, f32>);
         let plus = residual.as_ref().map(slice::<Self, f32>);
         // Without dimensions, one row of one element.
         let width = x.shape().iter().last().copied().unwrap_or(1);
-        let drop = Drop { width, mask: &mask, plus };
-        let mut x = in_order::<Self, f32>(x);
+        let drop = DropoutRows { width, mask: &mask, plus };
+        let mut x = contiguous::<Self, f32>(x);
         if let Some(elements) = Self::memory_mut(&mut x) {
             drop.in_place(isa(), elements);
             return x;
@@ -70,7 +70,7 @@ struct State {
     has_residual: bool,
 }
 
-impl<B: Slices<f32> + DropoutOps> Backward<B, 2> for Dropped {
+impl<B: SliceBackend<f32> + DropoutOps> Backward<B, 2> for Dropped {
     type State = State;
 
     fn backward(self, ops: Ops<State, 2>, graph: &mut Gradients, _: &mut Checkpointer) {
@@ -85,7 +85,7 @@ impl<B: Slices<f32> + DropoutOps> Backward<B, 2> for Dropped {
     }
 }
 
-impl<B: Slices<f32> + DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
     fn dropout(
         x: FloatTensor<Self>,
         residual: Maybe<Self>,

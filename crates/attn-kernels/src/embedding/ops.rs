@@ -1,9 +1,9 @@
 //! Embedding as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::embedding::{backward, forward};
 use crate::cpu::isa;
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, slice, tensor};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -40,9 +40,9 @@ pub trait EmbeddingOps: Backend {
     fn look_up(table: FloatTensor<Self>, rows: Rows) -> FloatTensor<Self>;
 }
 
-on_slices!(EmbeddingOps {
+for_slice_backends!(EmbeddingOps {
     fn look_up(table: FloatTensor<Self>, rows: Rows) -> FloatTensor<Self> {
-        let table = in_order::<Self, f32>(table);
+        let table = contiguous::<Self, f32>(table);
         let [_, width] = table.shape().dims::<2>();
         let found = forward(slice::<Self, f32>(&table), width, &rows.0);
         tensor::<Self, f32>(found, [rows.0.len(), width], &table.device())
@@ -60,12 +60,12 @@ struct State {
     dims: [usize; 2],
 }
 
-impl<B: Slices<f32>> Backward<B, 1> for Embedding {
+impl<B: SliceBackend<f32>> Backward<B, 1> for Embedding {
     type State = State;
 
     fn backward(self, ops: Ops<State, 1>, graph: &mut Gradients, _: &mut Checkpointer) {
         let Ops { node, parents: [table], state: State { rows, dims } } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
         if let Some(parent) = table {
             let of_table = backward(isa(), slice::<B, f32>(&gradient), &rows.0, dims);
             graph.register::<B>(parent.id, tensor::<B, f32>(of_table, dims, &gradient.device()));
@@ -73,7 +73,7 @@ impl<B: Slices<f32>> Backward<B, 1> for Embedding {
     }
 }
 
-impl<B: Slices<f32> + EmbeddingOps, C: CheckpointStrategy> EmbeddingOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + EmbeddingOps, C: CheckpointStrategy> EmbeddingOps for Autodiff<B, C> {
     fn look_up(table: FloatTensor<Self>, rows: Rows) -> FloatTensor<Self> {
         let state = State { rows: rows.clone(), dims: table.shape().dims() };
         match Embedding.prepare::<C>([table.node()]).compute_bound().stateful() {

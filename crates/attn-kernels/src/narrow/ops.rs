@@ -1,5 +1,5 @@
 //! A part of a tensor of burn's ndarray.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

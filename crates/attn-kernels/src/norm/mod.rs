@@ -1,14 +1,14 @@
-//! Layer and root-mean-square normalisation, differentiable.
+//! Layer and root-mean-square normalization, differentiable.
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod ops;
 pub mod twin;
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-use crate::{fork::Fork, kernels::has_kernels};
+use crate::{gradient_accumulator::GradientAccumulator, kernels::has_kernels};
 use burn::tensor::{Tensor, assert_shape};
 
-/// Layer normalisation of the last dimension, `(x - mean(x)) / sqrt(var(x) + ε) · γ + β`, with the
+/// Layer normalization of the last dimension, `(x - mean(x)) / sqrt(var(x) + ε) · γ + β`, with the
 /// biased variance (Ba, Kiros & Hinton 2016, equations 3–4).
 ///
 /// Statistics are taken again in the backward pass; nothing but the input is kept.
@@ -31,12 +31,12 @@ pub fn layer_norm<const D: usize>(
     assert_shape!(beta, [width]);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&x, &gamma, Some(&beta)) {
-        return ops::norm(x, gamma, Some(beta), epsilon, Fork::default());
+        return ops::norm(x, gamma, Some(beta), epsilon, GradientAccumulator::default());
     }
     twin::layer_norm(x, gamma, beta, epsilon)
 }
 
-/// Root-mean-square normalisation of the last dimension, `x / sqrt(mean(x²) + ε) · γ` (Zhang &
+/// Root-mean-square normalization of the last dimension, `x / sqrt(mean(x²) + ε) · γ` (Zhang &
 /// Sennrich 2019, equation 4).
 ///
 /// As [`layer_norm`]; the twin is [`twin::rms_norm`].
@@ -52,7 +52,7 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) ->
     assert_shape!(x, [.., width]);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&x, &gamma, None) {
-        return ops::norm(x, gamma, None, epsilon, Fork::default());
+        return ops::norm(x, gamma, None, epsilon, GradientAccumulator::default());
     }
     twin::rms_norm(x, gamma, epsilon)
 }
@@ -69,7 +69,7 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) ->
 ///
 /// # Panics
 /// If the widths do not fit.
-pub fn norm_beside<const D: usize>(
+pub fn norm_with_residual<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
     beta: Option<Tensor<1>>,
@@ -82,9 +82,9 @@ pub fn norm_beside<const D: usize>(
     }
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&x, &gamma, beta.as_ref()) {
-        let (x, fork) = Fork::new(x);
-        let beside = fork.pass(x.clone());
-        return [ops::norm(x, gamma, beta, epsilon, fork), beside];
+        let (x, accumulator) = GradientAccumulator::new(x);
+        let beside = accumulator.pass(x.clone());
+        return [ops::norm(x, gamma, beta, epsilon, accumulator), beside];
     }
     let normed = match beta {
         Some(beta) => twin::layer_norm(x.clone(), gamma, beta, epsilon),

@@ -1,11 +1,11 @@
 //! Norms as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::isa;
 use crate::cpu::norm::{Rows, backward, forward};
-use crate::fork::Fork;
+use crate::gradient_accumulator::GradientAccumulator;
 use crate::maybe::Maybe;
-use crate::slices::{Slices, changed, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, modified, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -20,11 +20,11 @@ pub(super) fn norm<const D: usize>(
     gamma: Tensor<1>,
     beta: Option<Tensor<1>>,
     epsilon: f64,
-    fork: Fork,
+    accumulator: GradientAccumulator,
 ) -> Tensor<D> {
     let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
     let beta = Maybe::from_option(beta.map(Tensor::into_dispatch));
-    Tensor::from_dispatch(<Dispatch as NormOps>::norm(x, gamma, beta, epsilon, fork))
+    Tensor::from_dispatch(<Dispatch as NormOps>::norm(x, gamma, beta, epsilon, accumulator))
 }
 
 /// Norms of the last dimension.
@@ -34,30 +34,30 @@ pub(super) fn norm<const D: usize>(
     Autodiff
 )]
 pub trait NormOps: Backend {
-    /// Layer normalisation, if there is a shift; else root-mean-square normalisation. The fork is
+    /// Layer normalization, if there is a shift; else root-mean-square normalization. The accumulator is
     /// that of `x`.
     fn norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         #[extension_type] beta: Maybe<Self>,
         epsilon: f64,
-        fork: Fork,
+        accumulator: GradientAccumulator,
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(NormOps {
+for_slice_backends!(NormOps {
     fn norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: Maybe<Self>,
         epsilon: f64,
-        _: Fork,
+        _: GradientAccumulator,
     ) -> FloatTensor<Self> {
         forward_rows::<Self>(x, gamma, beta, epsilon)
     }
 });
 
-fn forward_rows<B: Slices<f32>>(
+fn forward_rows<B: SliceBackend<f32>>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
     beta: Maybe<B>,
@@ -75,10 +75,10 @@ struct Inputs<B: Backend> {
     beta: Option<FloatTensor<B>>,
 }
 
-impl<B: Slices<f32>> Inputs<B> {
+impl<B: SliceBackend<f32>> Inputs<B> {
     fn new(x: FloatTensor<B>, gamma: FloatTensor<B>, beta: Maybe<B>) -> Self {
-        let beta = beta.into_option().map(in_order::<B, f32>);
-        Self { x: in_order::<B, f32>(x), gamma: in_order::<B, f32>(gamma), beta }
+        let beta = beta.into_option().map(contiguous::<B, f32>);
+        Self { x: contiguous::<B, f32>(x), gamma: contiguous::<B, f32>(gamma), beta }
     }
 
     fn rows(&self, epsilon: f64) -> Rows<'_> {
@@ -86,7 +86,7 @@ impl<B: Slices<f32>> Inputs<B> {
             x: slice::<B, f32>(&self.x),
             gain: slice::<B, f32>(&self.gamma),
             shift: self.beta.as_ref().map(slice::<B, f32>),
-            centred: self.beta.is_some(),
+            centered: self.beta.is_some(),
             epsilon: epsilon as f32,
         }
     }
@@ -103,10 +103,10 @@ struct State<B: Backend> {
     beta: Maybe<B>,
     epsilon: f64,
     /// Of `x`.
-    fork: Fork,
+    accumulator: GradientAccumulator,
 }
 
-impl<B: Slices<f32>> Backward<B, 3> for Norm {
+impl<B: SliceBackend<f32>> Backward<B, 3> for Norm {
     type State = State<B>;
 
     fn backward(
@@ -124,14 +124,14 @@ impl<B: Slices<f32>> Backward<B, 3> for Norm {
         );
         let mut of_row = None;
         let of_x = |sum: Option<FloatTensor<B>>| {
-            let sum = sum.map(in_order::<B, f32>);
+            let sum = sum.map(contiguous::<B, f32>);
             let plus = sum.as_ref().map(slice::<B, f32>);
-            changed::<B, f32>(gradient, |gradient| {
+            modified::<B, f32>(gradient, |gradient| {
                 of_row = Some(backward(isa(), inputs.rows(state.epsilon), gradient, plus));
             })
         };
         match x {
-            Some(parent) => state.fork.register::<B>(graph, parent.id, of_x),
+            Some(parent) => state.accumulator.register::<B>(graph, parent.id, of_x),
             None => drop(of_x(None)),
         }
         let device = inputs.x.device();
@@ -148,13 +148,13 @@ impl<B: Slices<f32>> Backward<B, 3> for Norm {
     }
 }
 
-impl<B: Slices<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
     fn norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: Maybe<Self>,
         epsilon: f64,
-        fork: Fork,
+        accumulator: GradientAccumulator,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), gamma.node(), beta.as_ref().unwrap_or(&x).node()];
         let beta: Maybe<B> = beta.map(|beta| beta.into_primitive());
@@ -164,7 +164,8 @@ impl<B: Slices<f32> + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C>
         match Norm.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
-                let state = State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon, fork };
+                let state =
+                    State { x: x_id, gamma: gamma_id, beta: beta.clone(), epsilon, accumulator };
                 prep.finish(state, norm(x, gamma, beta))
             }
             OpsKind::UnTracked(prep) => prep.finish(norm(x, gamma, beta)),

@@ -24,7 +24,7 @@ use burn::tensor::{Tensor, assert_shape};
 /// h' = σ(o) ⊙ tanh(c')
 /// ```
 ///
-/// Of the inputs alone is kept what the backward pass needs. A row's result is the same in whatever
+/// Only the inputs are kept for the backward pass. The result of a row does not depend on the other rows of its
 /// batch. [`twin::lstm_cell`] says what is computed, and runs where there is no kernel.
 ///
 /// # Shapes

@@ -1,9 +1,9 @@
 //! Steps of recurrent cells as operations of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::isa;
 use crate::cpu::recurrent::{Step, gru_backward, gru_forward, lstm_backward, lstm_forward};
-use crate::slices::{Slices, in_order, on_slices, slice, tensor};
+use crate::slices::{SliceBackend, contiguous, for_slice_backends, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -45,13 +45,13 @@ pub trait RecurrentOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(RecurrentOps {
+for_slice_backends!(RecurrentOps {
     fn lstm_cell(
         projected: FloatTensor<Self>,
         recurrent: FloatTensor<Self>,
         cell: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let inputs = [projected, recurrent, cell].map(in_order::<Self, f32>);
+        let inputs = [projected, recurrent, cell].map(contiguous::<Self, f32>);
         let step = step::<Self>(&inputs);
         let output = lstm_forward(isa(), step);
         let [rows, d] = inputs[2].shape().dims();
@@ -63,32 +63,32 @@ on_slices!(RecurrentOps {
         recurrent: FloatTensor<Self>,
         hidden: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let inputs = [projected, recurrent, hidden].map(in_order::<Self, f32>);
+        let inputs = [projected, recurrent, hidden].map(contiguous::<Self, f32>);
         let output = gru_forward(isa(), step::<Self>(&inputs));
         tensor::<Self, f32>(output, inputs[2].shape(), &inputs[2].device())
     }
 });
 
 /// Of tensors in order.
-fn step<B: Slices<f32>>(inputs: &[FloatTensor<B>; 3]) -> Step<'_> {
+fn step<B: SliceBackend<f32>>(inputs: &[FloatTensor<B>; 3]) -> Step<'_> {
     let [_, d] = inputs[2].shape().dims();
     let [projected, recurrent, carried] = inputs.each_ref().map(slice::<B, f32>);
     Step { projected, recurrent, carried, d }
 }
 
 /// The inputs of a node, again.
-fn retrieved<B: Slices<f32>>(
+fn retrieved<B: SliceBackend<f32>>(
     inputs: [NodeId; 3],
     checkpointer: &mut Checkpointer,
 ) -> [FloatTensor<B>; 3] {
-    inputs.map(|id| in_order::<B, f32>(checkpointer.retrieve_node_output(id)))
+    inputs.map(|id| contiguous::<B, f32>(checkpointer.retrieve_node_output(id)))
 }
 
 /// The node of a step of an LSTM.
 #[derive(Debug)]
 struct Lstm;
 
-impl<B: Slices<f32>> Backward<B, 3> for Lstm {
+impl<B: SliceBackend<f32>> Backward<B, 3> for Lstm {
     type State = [NodeId; 3];
 
     fn backward(
@@ -98,7 +98,7 @@ impl<B: Slices<f32>> Backward<B, 3> for Lstm {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents: [projected, recurrent, cell], state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
         let inputs = retrieved::<B>(state, checkpointer);
         let [of_gates, of_cell] =
             lstm_backward(isa(), step::<B>(&inputs), slice::<B, f32>(&gradient));
@@ -117,7 +117,7 @@ impl<B: Slices<f32>> Backward<B, 3> for Lstm {
 #[derive(Debug)]
 struct Gru;
 
-impl<B: Slices<f32>> Backward<B, 3> for Gru {
+impl<B: SliceBackend<f32>> Backward<B, 3> for Gru {
     type State = [NodeId; 3];
 
     fn backward(
@@ -127,7 +127,7 @@ impl<B: Slices<f32>> Backward<B, 3> for Gru {
         checkpointer: &mut Checkpointer,
     ) {
         let Ops { node, parents, state } = ops;
-        let gradient = in_order::<B, f32>(graph.consume::<B>(&node));
+        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
         let inputs = retrieved::<B>(state, checkpointer);
         let gradients = gru_backward(isa(), step::<B>(&inputs), slice::<B, f32>(&gradient));
         let device = gradient.device();
@@ -140,7 +140,7 @@ impl<B: Slices<f32>> Backward<B, 3> for Gru {
     }
 }
 
-impl<B: Slices<f32> + RecurrentOps, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + RecurrentOps, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C> {
     fn lstm_cell(
         projected: FloatTensor<Self>,
         recurrent: FloatTensor<Self>,

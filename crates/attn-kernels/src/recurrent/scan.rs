@@ -38,38 +38,38 @@ pub fn scan<const N: usize>(
     let inputs = each_step(inputs.slice_dim(0, 0..real));
 
     let mut outputs = Vec::with_capacity(real + 1);
-    let mut gone: Vec<[Tensor<2>; N]> = Vec::new();
+    let mut finished: Vec<[Tensor<2>; N]> = Vec::new();
     let first = if reverse { rows_at(real - 1) } else { rows };
     let mut states = part(&start, 0..first);
-    for turn in 0..real {
-        let number = if reverse { real - 1 - turn } else { turn };
-        let live = rows_at(number);
+    for iteration in 0..real {
+        let number = if reverse { real - 1 - iteration } else { iteration };
+        let active = rows_at(number);
         let [before, _] = states[0].dims();
-        if live > before {
-            states = join(vec![states, part(&start, before..live)]);
-        } else if live < before {
-            gone.push(part(&states, live..before));
-            states = part(&states, 0..live);
+        if active > before {
+            states = join(vec![states, part(&start, before..active)]);
+        } else if active < before {
+            finished.push(part(&states, active..before));
+            states = part(&states, 0..active);
         }
-        let input = first_rows(inputs[number].clone().squeeze_dim(0), live);
+        let input = first_rows(inputs[number].clone().squeeze_dim(0), active);
         states = step(input, states);
-        let output = states[0].clone().unsqueeze_dim::<3>(0); // [1, live, d]
-        outputs.push(if live < rows {
-            Tensor::cat(vec![output, zeros(1, rows - live)], 1)
+        let output = states[0].clone().unsqueeze_dim::<3>(0); // [1, active, d]
+        outputs.push(if active < rows {
+            Tensor::cat(vec![output, zeros(1, rows - active)], 1)
         } else {
             output
         });
     }
     if reverse {
         outputs.reverse();
-        let [live, _] = states[0].dims();
-        if live < rows {
-            states = join(vec![states, part(&start, live..rows)]);
+        let [active, _] = states[0].dims();
+        if active < rows {
+            states = join(vec![states, part(&start, active..rows)]);
         }
     } else {
-        gone.push(states);
-        gone.reverse();
-        states = join(gone);
+        finished.push(states);
+        finished.reverse();
+        states = join(finished);
     }
     if real < steps {
         outputs.push(zeros(steps - real, rows));

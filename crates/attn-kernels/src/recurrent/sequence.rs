@@ -2,7 +2,7 @@
 
 use super::scan::check_lengths;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-use super::sequence_ops::{self, Walk};
+use super::sequence_ops::{self, SequenceSpec};
 use super::twin;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use crate::cpu::sequence::Kind;
@@ -11,7 +11,7 @@ use crate::kernels::has_kernels;
 use burn::tensor::{Tensor, assert_shape};
 
 /// The hidden states of an LSTM at all steps, and its last hidden state and memory cell: at each step
-/// that of [`lstm_cell`](super::lstm_cell), whose `recurrent` is `h U`, or `(h ⊙ kept) U`.
+/// that of [`lstm_cell`](super::lstm_cell), whose `recurrent` is `h U`, or `(h ⊙ dropout_factors) U`.
 ///
 /// Rows are in the order of their lengths, the longest first. What stands behind a row's end does not
 /// matter, not even NaN: outputs and gradients there are 0. A row's state freezes behind its last
@@ -26,7 +26,7 @@ use burn::tensor::{Tensor, assert_shape};
 /// - `projected`, the gates' share of the input: `[s, rows, 4 · d]`
 /// - `weight`, `U`: `[d, 4 · d]`
 /// - the first hidden state and memory cell, and the last: `[rows, d]`
-/// - `kept`, factors of recurrent dropout, the same at all steps: `[rows, d]`
+/// - `dropout_factors`, factors of recurrent dropout, the same at all steps: `[rows, d]`
 /// - `lengths`: `rows`
 /// - result: `[s, rows, d]`
 ///
@@ -50,27 +50,27 @@ pub fn lstm_sequence(
     projected: Tensor<3>,
     weight: Tensor<2>,
     start: [Tensor<2>; 2],
-    kept: Option<Tensor<2>>,
+    dropout_factors: Option<Tensor<2>>,
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, [Tensor<2>; 2]) {
     let [steps, rows, _] = projected.dims();
     let [_, d] = start[0].dims();
-    check(&projected, &weight, (4, d), start.iter().chain(&kept), lengths);
+    check(&projected, &weight, (4, d), start.iter().chain(&dropout_factors), lengths);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if steps * rows * d > 0
         && has_kernels(&projected)
-        && start.iter().chain(&kept).chain([&weight]).all(has_kernels)
+        && start.iter().chain(&dropout_factors).chain([&weight]).all(has_kernels)
     {
-        let walk = Walk::new(Kind::Lstm, lengths, reverse);
-        return sequence_ops::lstm(projected, weight, start, kept, walk);
+        let spec = SequenceSpec::new(Kind::Lstm, lengths, reverse);
+        return sequence_ops::lstm(projected, weight, start, dropout_factors, spec);
     }
     let _ = (steps, rows);
-    twin::lstm_sequence(projected, weight, start, kept, lengths, reverse)
+    twin::lstm_sequence(projected, weight, start, dropout_factors, lengths, reverse)
 }
 
 /// The hidden states of a GRU at all steps, and its last one: at each step that of
-/// [`gru_cell`](super::gru_cell), whose `recurrent` is `h U + d`, or `(h ⊙ kept) U + d`.
+/// [`gru_cell`](super::gru_cell), whose `recurrent` is `h U + d`, or `(h ⊙ dropout_factors) U + d`.
 ///
 /// As [`lstm_sequence`]; the twin is [`twin::gru_sequence`].
 ///
@@ -79,7 +79,7 @@ pub fn lstm_sequence(
 /// - `weight`, `U`: `[d, 3 · d]`
 /// - `bias`, `d`: `[3 · d]`
 /// - `hidden`, the first state, and the last: `[rows, d]`
-/// - `kept`, factors of recurrent dropout, the same at all steps: `[rows, d]`
+/// - `dropout_factors`, factors of recurrent dropout, the same at all steps: `[rows, d]`
 /// - `lengths`: `rows`
 /// - result: `[s, rows, d]`
 ///
@@ -90,25 +90,25 @@ pub fn gru_sequence(
     weight: Tensor<2>,
     bias: Tensor<1>,
     hidden: Tensor<2>,
-    kept: Option<Tensor<2>>,
+    dropout_factors: Option<Tensor<2>>,
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, Tensor<2>) {
     let [steps, rows, _] = projected.dims();
     let [_, d] = hidden.dims();
-    check(&projected, &weight, (3, d), [&hidden].into_iter().chain(&kept), lengths);
+    check(&projected, &weight, (3, d), [&hidden].into_iter().chain(&dropout_factors), lengths);
     assert_shape!(bias, [3 * d]);
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if steps * rows * d > 0
         && has_kernels(&projected)
         && has_kernels(&bias)
-        && [&weight, &hidden].into_iter().chain(&kept).all(has_kernels)
+        && [&weight, &hidden].into_iter().chain(&dropout_factors).all(has_kernels)
     {
-        let walk = Walk::new(Kind::Gru, lengths, reverse);
-        return sequence_ops::gru(projected, (weight, bias), hidden, kept, walk);
+        let spec = SequenceSpec::new(Kind::Gru, lengths, reverse);
+        return sequence_ops::gru(projected, (weight, bias), hidden, dropout_factors, spec);
     }
     let _ = (steps, rows);
-    twin::gru_sequence(projected, weight, bias, hidden, kept, lengths, reverse)
+    twin::gru_sequence(projected, weight, bias, hidden, dropout_factors, lengths, reverse)
 }
 
 #[track_caller]

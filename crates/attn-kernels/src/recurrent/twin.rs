@@ -33,12 +33,12 @@ pub fn lstm_sequence(
     projected: Tensor<3>,
     weight: Tensor<2>,
     start: [Tensor<2>; 2],
-    kept: Option<Tensor<2>>,
+    dropout_factors: Option<Tensor<2>>,
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, [Tensor<2>; 2]) {
     scan(projected, lengths, reverse, start, |projected, [hidden, cell]| {
-        let recurrent = seen(hidden, kept.as_ref()).matmul(weight.clone());
+        let recurrent = matrix_input(hidden, dropout_factors.as_ref()).matmul(weight.clone());
         let (hidden, cell) = lstm_cell(projected, recurrent, cell);
         [hidden, cell]
     })
@@ -50,12 +50,13 @@ pub fn gru_sequence(
     weight: Tensor<2>,
     bias: Tensor<1>,
     hidden: Tensor<2>,
-    kept: Option<Tensor<2>>,
+    dropout_factors: Option<Tensor<2>>,
     lengths: &[usize],
     reverse: bool,
 ) -> (Tensor<3>, Tensor<2>) {
     let (outputs, [hidden]) = scan(projected, lengths, reverse, [hidden], |projected, [hidden]| {
-        let recurrent = seen(hidden.clone(), kept.as_ref()).matmul(weight.clone());
+        let recurrent =
+            matrix_input(hidden.clone(), dropout_factors.as_ref()).matmul(weight.clone());
         let recurrent = recurrent + bias.clone().unsqueeze_dim(0);
         [gru_cell(projected, recurrent, hidden)]
     });
@@ -63,12 +64,12 @@ pub fn gru_sequence(
 }
 
 /// What the matrix sees of a state.
-fn seen(hidden: Tensor<2>, kept: Option<&Tensor<2>>) -> Tensor<2> {
-    match kept {
+fn matrix_input(hidden: Tensor<2>, dropout_factors: Option<&Tensor<2>>) -> Tensor<2> {
+    match dropout_factors {
         None => hidden,
-        Some(kept) => {
+        Some(dropout_factors) => {
             let [rows, _] = hidden.dims();
-            hidden * first_rows(kept.clone(), rows)
+            hidden * first_rows(dropout_factors.clone(), rows)
         }
     }
 }

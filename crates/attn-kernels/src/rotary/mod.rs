@@ -8,14 +8,7 @@ pub mod twin;
 use crate::kernels::has_kernels;
 use burn::tensor::{Tensor, assert_shape};
 
-/// Which two features of a head turn together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pairing {
-    /// Features `i` and `i + d/2`.
-    HalfSplit,
-    /// Features `2i` and `2i + 1`.
-    Interleaved,
-}
+pub use crate::parameters::Pairing;
 
 /// Turns each pair of features `(x, y)` by an angle, to `(x cos - y sin, y cos + x sin)` (Su et al.
 /// 2021, equation 34).

@@ -1,10 +1,12 @@
 //! Rotation as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::Pairing;
 use crate::cpu::isa;
 use crate::cpu::rotary::{Angles, Direction, rotate as turn};
-use crate::slices::{Slices, in_order, of_output, on_slices, slice, view, with_rows};
+use crate::parameters::Pairing;
+use crate::slices::{
+    SliceBackend, contiguous, for_slice_backends, output_tensor, slice, view, with_contiguous_rows,
+};
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -35,7 +37,7 @@ pub trait RotaryOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-on_slices!(RotaryOps {
+for_slice_backends!(RotaryOps {
     fn rotate(
         x: FloatTensor<Self>,
         cos: FloatTensor<Self>,
@@ -46,17 +48,17 @@ on_slices!(RotaryOps {
     }
 });
 
-fn turned<B: Slices<f32>>(
+fn turned<B: SliceBackend<f32>>(
     x: FloatTensor<B>,
     angles: [FloatTensor<B>; 2],
     pairing: Pairing,
     direction: Direction,
 ) -> FloatTensor<B> {
-    let x = with_rows::<B, f32>(x);
-    let [cos, sin] = angles.map(in_order::<B, f32>);
+    let x = with_contiguous_rows::<B, f32>(x);
+    let [cos, sin] = angles.map(contiguous::<B, f32>);
     let [cos, sin] = [&cos, &sin].map(slice::<B, f32>);
     let turned = turn(isa(), &view::<B, f32>(&x), Angles { cos, sin }, pairing, direction);
-    of_output::<B, f32>(turned, &x.device())
+    output_tensor::<B, f32>(turned, &x.device())
 }
 
 /// The node of the result.
@@ -70,7 +72,7 @@ struct State<B: Backend> {
     pairing: Pairing,
 }
 
-impl<B: Slices<f32>> Backward<B, 1> for Rotated {
+impl<B: SliceBackend<f32>> Backward<B, 1> for Rotated {
     type State = State<B>;
 
     fn backward(self, ops: Ops<State<B>, 1>, graph: &mut Gradients, _: &mut Checkpointer) {
@@ -84,7 +86,7 @@ impl<B: Slices<f32>> Backward<B, 1> for Rotated {
     }
 }
 
-impl<B: Slices<f32> + RotaryOps, C: CheckpointStrategy> RotaryOps for Autodiff<B, C> {
+impl<B: SliceBackend<f32> + RotaryOps, C: CheckpointStrategy> RotaryOps for Autodiff<B, C> {
     fn rotate(
         x: FloatTensor<Self>,
         cos: FloatTensor<Self>,

@@ -1,6 +1,6 @@
 //! Rotation in plain tensor operations: what "correct" means, and what runs on every device.
 
-use super::Pairing;
+use crate::parameters::Pairing;
 use burn::tensor::{Tensor, s};
 
 /// [`rotate`](super::rotate).

@@ -1,12 +1,12 @@
 //! Slices of burn's flex.
 
-use super::{Memory, Slices};
+use super::{Memory, SliceBackend};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 
 macro_rules! slices {
     ($($element:ty),*) => {$(
-        impl Slices<$element> for Flex {
+        impl SliceBackend<$element> for Flex {
             fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, $element>> {
                 let layout = tensor.layout();
                 let data = tensor.storage::<$element>().get(layout.start_offset()..)?;
@@ -18,7 +18,7 @@ macro_rules! slices {
                 tensor.try_storage_mut::<$element>()?.get_mut(start..start + count)
             }
 
-            fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn to_contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
                 tensor.to_contiguous()
             }
         }

@@ -5,13 +5,13 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
-use crate::cpu::{Output, View};
+use crate::layout::{Output, View};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{Element, Shape, TensorData};
 
 /// Where the elements of a tensor are.
-pub(crate) struct Memory<'a, T> {
+pub struct Memory<'a, T> {
     /// From the element at index 0 of each dimension on.
     pub(crate) data: &'a [T],
     /// For each dimension; negative after a flip.
@@ -19,20 +19,20 @@ pub(crate) struct Memory<'a, T> {
 }
 
 /// A backend whose tensors are slices.
-pub(crate) trait Slices<T>: Backend {
+pub trait SliceBackend<T>: Backend {
     /// The memory of a tensor of elements `T`, if it is one slice in which they all come after the
     /// first.
     fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, T>>;
 
-    /// The memory of a tensor that is [in order](in_order) and has no other owner.
+    /// The memory of a tensor that is [contiguous] and has no other owner.
     fn memory_mut(tensor: &mut FloatTensor<Self>) -> Option<&mut [T]>;
 
     /// The tensor with its elements in order.
-    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn to_contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Implements an operation for each backend whose tensors are slices.
-macro_rules! on_slices {
+macro_rules! for_slice_backends {
     ($operation:ident { $($item:item)* }) => {
         #[cfg(feature = "flex")]
         impl $operation for burn::backend::Flex { $($item)* }
@@ -41,24 +41,26 @@ macro_rules! on_slices {
         impl $operation for burn::backend::NdArray { $($item)* }
     };
 }
-pub(crate) use on_slices;
+pub(crate) use for_slice_backends;
 
 /// The tensor, copied if the elements of its rows are not next to each other, or a dimension runs
 /// backwards.
-pub(crate) fn with_rows<B: Slices<T>, T>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn with_contiguous_rows<B: SliceBackend<T>, T>(
+    tensor: FloatTensor<B>,
+) -> FloatTensor<B> {
     let shape = tensor.shape();
     let last = shape.num_dims() - 1;
     let readable = B::memory(&tensor).is_some_and(|memory| {
         let strides = || memory.strides.iter().zip(shape.iter()).filter(|(_, size)| **size > 1);
         strides().all(|(&stride, _)| stride >= 0) && (shape[last] == 1 || memory.strides[last] == 1)
     });
-    if readable { tensor } else { B::contiguous(tensor) }
+    if readable { tensor } else { B::to_contiguous(tensor) }
 }
 
 /// The tensor, copied if its elements are not all next to each other.
-pub(crate) fn in_order<B: Slices<T>, T: Element>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn contiguous<B: SliceBackend<T>, T: Element>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     let shape = tensor.shape();
-    let Some(memory) = B::memory(&tensor) else { return B::contiguous(tensor) };
+    let Some(memory) = B::memory(&tensor) else { return B::to_contiguous(tensor) };
     let mut expected = 1;
     let ordered = shape.iter().zip(&memory.strides).rev().all(|(&size, &stride)| {
         let right = size == 1 || stride == expected;
@@ -70,7 +72,7 @@ pub(crate) fn in_order<B: Slices<T>, T: Element>(tensor: FloatTensor<B>) -> Floa
     }
     match copied_by_rows(&memory, &shape) {
         Some(elements) => self::tensor::<B, T>(elements, shape, &tensor.device()),
-        None => B::contiguous(tensor),
+        None => B::to_contiguous(tensor),
     }
 }
 
@@ -101,11 +103,11 @@ fn copied_by_rows<T: Copy>(memory: &Memory<T>, shape: &Shape) -> Option<Vec<T>> 
 }
 
 /// The tensor with its elements in order, changed: where it is, if it has no other owner.
-pub(crate) fn changed<B: Slices<T>, T: Element>(
+pub(crate) fn modified<B: SliceBackend<T>, T: Element>(
     tensor: FloatTensor<B>,
     change: impl FnOnce(&mut [T]),
 ) -> FloatTensor<B> {
-    let mut tensor = in_order::<B, T>(tensor);
+    let mut tensor = contiguous::<B, T>(tensor);
     if let Some(elements) = B::memory_mut(&mut tensor) {
         change(elements);
         return tensor;
@@ -115,13 +117,13 @@ pub(crate) fn changed<B: Slices<T>, T: Element>(
     self::tensor::<B, T>(elements, tensor.shape(), &tensor.device())
 }
 
-/// Of a tensor that is [in order](in_order).
-pub(crate) fn slice<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
+/// Of a tensor that is [contiguous].
+pub(crate) fn slice<B: SliceBackend<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
     &memory::<B, T>(tensor).data[..tensor.shape().num_elements()]
 }
 
 /// Of a tensor that has been made readable.
-pub(crate) fn memory<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> Memory<'_, T> {
+pub(crate) fn memory<B: SliceBackend<T>, T>(tensor: &FloatTensor<B>) -> Memory<'_, T> {
     B::memory(tensor).expect("a tensor that was made readable is readable")
 }
 
@@ -134,8 +136,8 @@ pub(crate) fn tensor<B: Backend, T: Element>(
     B::float_from_data(TensorData::new(data, shape), device)
 }
 
-/// Of a tensor that is [with rows](with_rows).
-pub(crate) fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
+/// Of a tensor that is [with contiguous rows](with_contiguous_rows).
+pub(crate) fn view<B: SliceBackend<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
     let shape = tensor.shape().dims::<4>();
     let Memory { data, strides } = memory::<B, T>(tensor);
     // The stride of a single index means nothing, and backends write there what they like.
@@ -144,7 +146,7 @@ pub(crate) fn view<B: Slices<T>, T>(tensor: &FloatTensor<B>) -> View<'_, T> {
 }
 
 /// What a kernel made.
-pub(crate) fn of_output<B: Backend, T: Element>(
+pub(crate) fn output_tensor<B: Backend, T: Element>(
     output: Output<T>,
     device: &B::Device,
 ) -> FloatTensor<B> {

@@ -1,7 +1,7 @@
 //! Slices of burn's ndarray.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
-use super::{Memory, Slices};
+use super::{Memory, SliceBackend};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{NdArray, TensorMetadata};
@@ -12,7 +12,7 @@ type NdArrayTensor = FloatTensor<NdArray>;
 
 macro_rules! slices {
     ($($element:ty => $variant:ident),*) => {$(
-        impl Slices<$element> for NdArray {
+        impl SliceBackend<$element> for NdArray {
             fn memory(tensor: &FloatTensor<Self>) -> Option<Memory<'_, $element>> {
                 let NdArrayTensor::$variant(storage) = tensor else { return None };
                 let view = storage.view();
@@ -41,7 +41,7 @@ macro_rules! slices {
                 storage.ensure_owned().as_slice_mut()
             }
 
-            fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn to_contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
                 let NdArrayTensor::$variant(storage) = &tensor else { return tensor };
                 let elements: Vec<$element> = storage.view().iter().copied().collect();
                 let data = TensorData::new(elements, tensor.shape());

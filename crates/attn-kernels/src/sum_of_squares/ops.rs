@@ -1,8 +1,8 @@
 //! The sum of squares as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favour of flex.
+#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::{isa, sum_of_squares as kernel};
-use crate::slices::{in_order, on_slices, slice, tensor};
+use crate::slices::{contiguous, for_slice_backends, slice, tensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
@@ -21,9 +21,9 @@ pub trait SquaresOps: Backend {
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-on_slices!(SquaresOps {
+for_slice_backends!(SquaresOps {
     fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let x = in_order::<Self, f32>(x);
+        let x = contiguous::<Self, f32>(x);
         let sum = kernel::sum_of_squares(isa(), slice::<Self, f32>(&x));
         tensor::<Self, f32>(vec![sum], [1], &x.device())
     }

@@ -153,7 +153,7 @@ impl Case {
     /// What two right answers of precision `epsilon` may differ by.
     ///
     /// The longest path, to the gradient of a key, is six sums or products in a row (scores,
-    /// normaliser, average, its dot product with the gradient, the gradient of the scores, their
+    /// normalizer, average, its dot product with the gradient, the gradient of the scores, their
     /// product with the queries), each of at most `n` terms, so each term is off by `n · epsilon`
     /// relative to the sum of the magnitudes at most; these are below 2⁴ here, the inputs being
     /// within ±2; and there are two answers.

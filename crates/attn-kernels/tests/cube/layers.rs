@@ -6,7 +6,7 @@ use super::{STEPS, check, constant, gpu};
 use attn_kernels::embedding::embedding;
 use attn_kernels::linear::{linear, linear_maps};
 use attn_kernels::narrow::narrow;
-use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
+use attn_kernels::norm::{layer_norm, norm_with_residual, rms_norm};
 use attn_kernels::rotary::{Pairing, rotate};
 use attn_kernels::{DropoutMask, combine};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -42,11 +42,11 @@ fn norms_are_their_twins() {
     check("layer norm", &shapes, sizes, |t| layer_norm(t[0].clone(), row(&t[1]), row(&t[2]), 0.1));
     check("rms norm", &shapes[..2], sizes, |t| rms_norm(t[0].clone(), row(&t[1]), 0.1));
     check("layer norm and its input", &shapes, sizes, |t| {
-        let [y, x] = norm_beside(t[0].clone(), row(&t[1]), Some(row(&t[2])), 0.1);
+        let [y, x] = norm_with_residual(t[0].clone(), row(&t[1]), Some(row(&t[2])), 0.1);
         x.clone() * y + x * 0.5
     });
     check("rms norm and its input", &shapes[..2], sizes, |t| {
-        let [y, x] = norm_beside(t[0].clone(), row(&t[1]), None, 0.1);
+        let [y, x] = norm_with_residual(t[0].clone(), row(&t[1]), None, 0.1);
         Tensor::cat(vec![y, x, t[0].clone()], 1)
     });
     check("layer norm of steps", &[[2 * rows, width], shapes[1], shapes[2]], sizes, |t| {

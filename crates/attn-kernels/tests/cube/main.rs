@@ -18,7 +18,7 @@ mod attention;
 mod layers;
 mod limits;
 mod loss;
-mod optimiser;
+mod optimizer;
 mod recurrent;
 
 use burn::tensor::{DType, Device, Tensor};

@@ -3,7 +3,7 @@
 use super::cases::matrices::row;
 use super::twice::{check, devices};
 use attn_kernels::DropoutMask;
-use attn_kernels::norm::{layer_norm, norm_beside, rms_norm};
+use attn_kernels::norm::{layer_norm, norm_with_residual, rms_norm};
 use burn::tensor::Tensor;
 
 #[test]
@@ -17,16 +17,16 @@ fn norms_are_their_equations() {
         });
         check("rms norm", &shapes[..2], sizes, |t| rms_norm(t[0].clone(), row(&t[1]), 0.1));
         check("layer norm and its input", &shapes, sizes, |t| {
-            let [y, x] = norm_beside(t[0].clone(), row(&t[1]), Some(row(&t[2])), 0.1);
+            let [y, x] = norm_with_residual(t[0].clone(), row(&t[1]), Some(row(&t[2])), 0.1);
             x.clone() * y + x * 0.5
         });
         check("rms norm and its input", &shapes[..2], sizes, |t| {
-            let [y, x] = norm_beside(t[0].clone(), row(&t[1]), None, 0.1);
+            let [y, x] = norm_with_residual(t[0].clone(), row(&t[1]), None, 0.1);
             Tensor::cat(vec![y, x, t[0].clone()], 1)
         });
         check("an input whose norm is not read", &shapes[..1], sizes, |t| {
             let gamma = Tensor::<1>::ones([width], &t[0].device()).cast(t[0].dtype());
-            norm_beside(t[0].clone(), gamma, None, 0.1)[1].clone() * 3.0
+            norm_with_residual(t[0].clone(), gamma, None, 0.1)[1].clone() * 3.0
         });
         check("layer norm of columns", &[[width, rows], shapes[1], shapes[2]], sizes, |t| {
             layer_norm(t[0].clone().transpose(), row(&t[1]), row(&t[2]), 0.1)

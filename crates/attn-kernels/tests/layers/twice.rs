@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Tensor};
 
 pub const EPSILON: f64 = f32::EPSILON as f64;
 
-#[allow(deprecated)] // ndarray, in favour of flex.
+#[allow(deprecated)] // ndarray, in favor of flex.
 pub fn devices() -> [Device; 2] {
     [Device::ndarray(), Device::flex()]
 }

@@ -17,7 +17,7 @@ use crate::half::at_least_f32;
 use crate::score::{AnyScore, Score};
 use crate::talking_heads::TalkingHeads;
 use crate::{AttendOptions, AttentionShape, Dropout, Mask, attend, attend_with_weights};
-use attn_kernels::attention::twin::{Visible, nothing_to_see};
+use attn_kernels::attention::unfused::{VisiblePairs, empty_attention};
 use burn::module::Module;
 use burn::tensor::{Bool, Device, FloatDType, Tensor};
 
@@ -88,12 +88,12 @@ impl Attention {
         let bound = bind(mask, &AttentionShape { batch, heads, queries, keys });
         let device = query.device();
         let nothing =
-            dims.contains(&0).then(|| nothing_to_see(query.clone(), keys, value_dim, None).0);
+            dims.contains(&0).then(|| empty_attention(query.clone(), keys, value_dim, None).0);
         let (weights, draw) = self.align(query, memory, mask, past);
         let context = nothing.unwrap_or_else(|| {
-            let visible = Visible::new(bound.as_deref(), dims, &device);
+            let visible = VisiblePairs::new(bound.as_deref(), dims, &device);
             let dropout = self.dropout.draw(&device);
-            visible.average(weights.clone(), memory.value.clone(), dropout)
+            visible.weighted_sum(weights.clone(), memory.value.clone(), dropout)
         });
         AttentionOutput { context, weights, draw }
     }

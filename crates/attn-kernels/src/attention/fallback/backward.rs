@@ -9,11 +9,11 @@
 
 use super::chunk::{Scores, chunks, dropout_factors, stack_groups};
 use super::{bool_dtype, expand, fill, finite_part, narrow, not_finite, reshape};
-use crate::attention::Options;
-use crate::attention::ops::{Gradients, Inputs};
 use crate::attention::precision::{Storage, cast, compute_dtype, widen};
 use crate::attention::sizes::Sizes;
+use crate::attention::tensors::{Gradients, Inputs};
 use crate::maybe::Maybe;
+use crate::parameters::Options;
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::FloatDType;

@@ -1,11 +1,10 @@
 //! The scores of some queries.
 
 use super::{bool_dtype, expand, fill, narrow, reshape};
-use crate::Visibility;
-use crate::attention::Options;
 use crate::attention::precision::cast;
 use crate::attention::sizes::Sizes;
 use crate::maybe::Maybe;
+use crate::parameters::{Options, Visibility};
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::TensorData;

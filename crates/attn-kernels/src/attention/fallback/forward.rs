@@ -2,10 +2,10 @@
 
 use super::chunk::{Scores, chunks, dropout_factors, stack_groups};
 use super::{bool_dtype, expand, fill, finite_part, not_finite, reshape};
-use crate::attention::Options;
-use crate::attention::ops::Inputs;
 use crate::attention::precision::{cast, widen};
 use crate::attention::sizes::Sizes;
+use crate::attention::tensors::Inputs;
+use crate::parameters::Options;
 use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
@@ -20,7 +20,7 @@ pub(in crate::attention) fn forward<B: Backend>(
     let sizes = Sizes::of(&inputs);
     let inputs = widen(inputs);
     let (context, statistics) = if sizes.is_empty() {
-        nothing_to_see(&inputs, &sizes)
+        empty_attention(&inputs, &sizes)
     } else {
         chunked(&inputs, &sizes, options)
     };
@@ -152,7 +152,7 @@ fn concatenate<B: Backend>(mut chunks: Vec<FloatTensor<B>>, dim: usize) -> Float
 
 /// Attention over no keys, or of no queries: apart, because backends differ in what they make of a
 /// product or a maximum over nothing.
-fn nothing_to_see<B: Backend>(
+fn empty_attention<B: Backend>(
     inputs: &Inputs<B>,
     sizes: &Sizes,
 ) -> (FloatTensor<B>, FloatTensor<B>) {

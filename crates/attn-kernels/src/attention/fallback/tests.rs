@@ -5,7 +5,7 @@
 mod cases;
 
 use super::{Saved, backward, forward};
-use crate::attention::ops::Inputs;
+use crate::attention::tensors::Inputs;
 use crate::attention::{Options, twin};
 use crate::maybe::Maybe;
 use burn::backend::tensor::FloatTensor;

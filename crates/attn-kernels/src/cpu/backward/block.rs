@@ -1,6 +1,6 @@
 //! A block of queries × keys: its products, and what it adds to the sums.
 
-use super::super::cells::{CELL, Cells, class};
+use super::super::cells::{CELL, Cells, tile_class};
 use super::super::pack::{dot, padded, panels};
 use super::super::problem::Shape;
 use super::super::product::{Operands, next_rows, product};
@@ -8,7 +8,7 @@ use super::super::simd::{Real, Simd};
 use super::task::{HeadRows, Scratch, Task};
 use super::work::Part;
 use super::{CELLS, QUERIES, ROW};
-use crate::Tile;
+use crate::parameters::Tile;
 use std::ops::Range;
 
 impl<T: Real> Task<'_, '_, T> {
@@ -33,7 +33,7 @@ impl<T: Real> Task<'_, '_, T> {
         let first = queries.start + row;
         let heads = [self.head[0], h];
         let whole = match whole {
-            Tile::Partial => class(self.pass.mask, heads, first..first + count, block.clone()),
+            Tile::Partial => tile_class(self.pass.mask, heads, first..first + count, block.clone()),
             known => known,
         };
         if whole == Tile::Empty {
@@ -41,16 +41,16 @@ impl<T: Real> Task<'_, '_, T> {
         }
 
         // Weights and gradients of the logits, tile by tile.
-        let mut hulls = [(0, 0, 0); MOST]; // first key, key behind the last, query behind the last
+        let mut spans = [(0, 0, 0); MOST]; // first key, key behind the last, query behind the last
         let mut tiles = 0;
         let mut r = 0;
         while r < count {
             let tile = next_rows::<S>(count - r);
             let real = tile.min(count - r);
-            let mut cells = Cells::<CELLS>::NOTHING;
+            let mut cells = Cells::<CELLS>::EMPTY;
             let i = first + r;
-            cells.look(self.pass.mask, heads, i..i + real, block.clone(), whole, S::LANES);
-            if cells.hull.is_empty() {
+            cells.classify(self.pass.mask, heads, i..i + real, block.clone(), whole, S::LANES);
+            if cells.span.is_empty() {
                 // It may lie between tiles that see something.
                 for r in r..r + real {
                     self.scratch.weights[r * ROW..(r + 1) * ROW].fill(T::ZERO);
@@ -65,8 +65,8 @@ impl<T: Real> Task<'_, '_, T> {
                     self.logits(simd, h, i + k, r + k, k, &cells, block.start);
                 }
             }
-            let Range { start, end } = cells.hull.clone();
-            hulls[tiles] = (start, end, r + real);
+            let Range { start, end } = cells.span.clone();
+            spans[tiles] = (start, end, r + real);
             if of_queries && start < end {
                 for (column, vectors) in panels::<S>(width) {
                     // SAFETY: rows and columns of the tile, rows of the copied keys, and the sums of
@@ -95,21 +95,21 @@ impl<T: Real> Task<'_, '_, T> {
         }
 
         // Sums of the keys, tile by tile of keys, over the queries that see any of them.
-        let keys_end = hulls[..tiles].iter().map(|hull| hull.1).max().unwrap_or(0);
+        let keys_end = spans[..tiles].iter().map(|span| span.1).max().unwrap_or(0);
         let mut k = 0;
         while k < block.len() {
             let tile = next_rows::<S>(block.len() - k);
             let sees = |&(start, end, _): &(usize, usize, usize)| start < k + tile && end > k;
-            let Some(from) = hulls[..tiles].iter().position(sees) else {
+            let Some(from) = spans[..tiles].iter().position(sees) else {
                 if k >= keys_end {
                     break;
                 }
                 k += tile;
                 continue;
             };
-            let last = hulls[..tiles].iter().rposition(sees).unwrap_or(from);
-            let from = if from == 0 { 0 } else { hulls[from - 1].2 };
-            let depth = hulls[last].2 - from;
+            let last = spans[..tiles].iter().rposition(sees).unwrap_or(from);
+            let from = if from == 0 { 0 } else { spans[from - 1].2 };
+            let depth = spans[last].2 - from;
             let sums = [
                 (head.gradients, &self.scratch.weights, &mut self.scratch.grad_values, value_width),
                 (Some(head.queries), &self.scratch.logits, &mut self.scratch.grad_keys, width),
@@ -166,7 +166,7 @@ impl<T: Real> Task<'_, '_, T> {
         ];
         for (rows, packed, to, width, of_scores) in products {
             for first in (0..block.len()).step_by(panel) {
-                let seen = first < cells.hull.end && first + panel > cells.hull.start;
+                let seen = first < cells.span.end && first + panel > cells.span.start;
                 match rows {
                     Some(rows) if seen && cells.tiles[first / CELL] != Tile::Empty => {
                         if of_scores {
@@ -216,7 +216,7 @@ impl<T: Real> Task<'_, '_, T> {
         let width = self.pass.shape.width;
         let [b, g] = self.head;
         for k in 0..real {
-            for j in cells.hull.clone() {
+            for j in cells.span.clone() {
                 // SAFETY: rows of these queries and keys.
                 let product = unsafe {
                     let key = self.pass.problem.key.rows(b, g).from(key + j);

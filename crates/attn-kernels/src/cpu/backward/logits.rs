@@ -2,11 +2,11 @@
 
 use super::super::cells::{CELL, Cells};
 use super::super::problem::Shape;
-use super::super::scores::Keeps;
+use super::super::scores::RowDropout;
 use super::super::simd::{Real, Simd};
 use super::task::Task;
 use super::{CELLS, ROW};
-use crate::Tile;
+use crate::parameters::Tile;
 use std::ops::Range;
 
 impl<T: Real> Task<'_, '_, T> {
@@ -38,7 +38,7 @@ impl<T: Real> Task<'_, '_, T> {
         let zero = simd.splat(T::ZERO);
         let dropout = self.pass.problem.options.dropout.as_ref();
         let keeps = dropout.map(|mask| {
-            (Keeps::row(mask, row as u64), simd.splat(T::from_f64(mask.kept_factor())))
+            (RowDropout::new(mask, row as u64), simd.splat(T::from_f64(mask.kept_factor())))
         });
         let log2_e = simd.splat(T::LOG2_E);
         // SAFETY: the row is of this query.
@@ -47,9 +47,9 @@ impl<T: Real> Task<'_, '_, T> {
         let weights = self.scratch.weights[r * ROW..(r + 1) * ROW].as_mut_ptr();
         let logits = self.scratch.logits[r * ROW..(r + 1) * ROW].as_mut_ptr();
 
-        // Of the panels that were computed, what lies outside of the hull is not a weight.
+        // Of the panels that were computed, what lies outside of the span is not a weight.
         let panel = 2 * S::LANES;
-        let Range { start, end } = cells.hull;
+        let Range { start, end } = cells.span;
         let before = start - start % panel..start;
         let behind = end.next_multiple_of(S::LANES)..end.next_multiple_of(panel);
         for j in before.step_by(S::LANES).chain(behind.step_by(S::LANES)) {
@@ -60,8 +60,8 @@ impl<T: Real> Task<'_, '_, T> {
             }
         }
         for (cell, tile) in cells.tiles.iter().enumerate() {
-            let first = (cell * CELL).max(cells.hull.start);
-            let end = cells.hull.end.min((cell + 1) * CELL);
+            let first = (cell * CELL).max(cells.span.start);
+            let end = cells.span.end.min((cell + 1) * CELL);
             if *tile == Tile::Empty {
                 continue;
             }

@@ -21,13 +21,14 @@ mod work;
 
 use self::delta::{Delta, grad_sink};
 use self::task::{Scratch, Task};
-use super::cells::{CELL, hiding};
+use super::cells::{CELL, unless_all_visible};
 use super::pages;
-use super::problem::{Gradients, Output, OutputRows, Problem, Saved, Shape};
-use super::schedule::{Shared, each};
+use super::problem::{Gradients, OutputRows, Problem, Saved, Shape};
+use super::schedule::{SharedPtr, run_tasks};
 use super::scores::Scores;
 use super::simd::{Isa, Op, Real, Simd};
-use crate::Visibility;
+use crate::layout::Output;
+use crate::parameters::Visibility;
 use std::sync::atomic::AtomicBool;
 
 /// Keys of a block.
@@ -65,7 +66,7 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         let mut query = Output::like(&problem.query, problem.query.shape);
         let mut key = Output::like(&problem.key, problem.key.shape);
         let mut value = Output::like(&problem.value, problem.value.shape);
-        let mask = hiding(problem.options.mask.as_deref(), &shape);
+        let mask = unless_all_visible(problem.options.mask.as_deref(), &shape);
         let of_bias = problem.bias.filter(|_| saved.bias_gradient);
         // Where every pair has a number of its own and none is hidden, each is written, once: then
         // there is no need to begin with zeros and add.
@@ -74,7 +75,7 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         let mut bias = of_bias.map(|bias| {
             let count = bias.shape.iter().product();
             let numbers = if once { Vec::with_capacity(count) } else { vec![T::ZERO; count] };
-            pages::prefer_large(numbers.as_ptr(), count);
+            pages::prefer_large_pages(numbers.as_ptr(), count);
             numbers
         });
         let leaks = AtomicBool::new(false);
@@ -86,11 +87,11 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
             shape,
             mask,
             scores: Scores::of(problem),
-            delta: Shared(delta.as_mut_ptr()),
+            delta: SharedPtr(delta.as_mut_ptr()),
             query: query.shared(),
             key: key.shared(),
             value: value.shared(),
-            bias: bias.as_mut().map(|bias| Shared(bias.as_mut_ptr())),
+            bias: bias.as_mut().map(|bias| SharedPtr(bias.as_mut_ptr())),
             once,
             leaks: &leaks,
         };
@@ -98,7 +99,7 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
         // A task of all queries of a head finds their `D` itself, and they in the cache.
         if tasks.iter().any(|task| !task.part.of_all()) {
             let work = batch * heads * queries * (width + 2 * value_width);
-            each(
+            run_tasks(
                 batch * heads,
                 work,
                 || (),
@@ -108,7 +109,7 @@ impl<T: Real> Op<T> for Backward<'_, '_, T> {
             );
         }
         let work = 2 * batch * heads * queries * keys * (width + value_width);
-        each(
+        run_tasks(
             tasks.len(),
             work,
             || Scratch::new::<S>(&shape),
@@ -142,11 +143,11 @@ struct Pass<'a, 'b, T> {
     mask: Option<&'a dyn Visibility>,
     scores: Scores<'b, T>,
     /// `D` of each query.
-    delta: Shared<T>,
+    delta: SharedPtr<T>,
     query: OutputRows<T>,
     key: OutputRows<T>,
     value: OutputRows<T>,
-    bias: Option<Shared<T>>,
+    bias: Option<SharedPtr<T>>,
     /// Whether each element of the bias's gradient is written once, else added to.
     once: bool,
     leaks: &'a AtomicBool,

@@ -1,13 +1,13 @@
 //! A task: its queries and keys, block by block.
 
-use super::super::cells::class;
+use super::super::cells::tile_class;
 use super::super::pack::{Rows, all_finite, copy_rows, pack_transposed, padded, write};
 use super::super::problem::Shape;
 use super::super::simd::{Op, Real, Simd};
 use super::delta::Delta;
 use super::work::Part;
 use super::{BLOCK, Pass, QUERIES, ROW};
-use crate::Tile;
+use crate::parameters::Tile;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -93,7 +93,7 @@ impl<T: Real> Op<T> for Task<'_, '_, T> {
             let mut packed = false;
             for of_group in 0..group {
                 let h = g * group + of_group;
-                let whole = class(mask, [b, h], queries.clone(), block.clone());
+                let whole = tile_class(mask, [b, h], queries.clone(), block.clone());
                 if whole == Tile::Empty {
                     continue;
                 }

@@ -16,12 +16,13 @@ mod weights;
 
 use self::partial::{Partial, merge};
 use self::task::{Scratch, Task};
-use super::cells::{CELL, hiding};
-use super::problem::{Output, OutputRows, Problem, Shape};
-use super::schedule::{Shared, each};
-use super::scores::{Scores, normaliser};
+use super::cells::{CELL, unless_all_visible};
+use super::problem::{OutputRows, Problem, Shape};
+use super::schedule::{SharedPtr, run_tasks};
+use super::scores::{Scores, normalizer};
 use super::simd::{Isa, Op, Real, Simd};
-use crate::Visibility;
+use crate::layout::Output;
+use crate::parameters::Visibility;
 use std::sync::atomic::AtomicBool;
 
 /// Keys of a block: a strip of so many scores for the rows of a tile fits the first-level cache.
@@ -57,7 +58,7 @@ impl<T: Real> Op<T> for Forward<'_, '_, T> {
         let Shape { batch, heads, kv_heads, queries, keys, value_width, .. } = shape;
         let mut context = Output::like(&problem.query, [batch, heads, queries, value_width]);
         let mut statistics = vec![T::ZERO; 2 * batch * heads * queries];
-        let mask = hiding(problem.options.mask.as_deref(), &shape);
+        let mask = unless_all_visible(problem.options.mask.as_deref(), &shape);
 
         let rows = task_rows::<S>(&shape);
         let chunks = queries.div_ceil(rows);
@@ -76,13 +77,13 @@ impl<T: Real> Op<T> for Forward<'_, '_, T> {
             parts,
             far_keys: batch * kv_heads * keys * shape.width * size_of::<T>() > FAR,
             context: context.shared(),
-            statistics: Shared(statistics.as_mut_ptr()),
-            partial: Partial { start: Shared(partial.as_mut_ptr()), shape, parts },
+            statistics: SharedPtr(statistics.as_mut_ptr()),
+            partial: Partial { start: SharedPtr(partial.as_mut_ptr()), shape, parts },
             leaks: &leaks,
         };
         let work = batch * heads * queries * keys * (shape.width + value_width);
         let tasks = batch * kv_heads * chunks * parts;
-        each(
+        run_tasks(
             tasks,
             work,
             || Scratch::new::<S>(&shape, rows),
@@ -125,7 +126,7 @@ struct Pass<'a, 'b, T> {
     /// Whether the keys are so many that they are prefetched.
     far_keys: bool,
     context: OutputRows<T>,
-    statistics: Shared<T>,
+    statistics: SharedPtr<T>,
     partial: Partial<T>,
     leaks: &'a AtomicBool,
 }
@@ -139,7 +140,7 @@ impl<T: Real> Pass<'_, '_, T> {
     #[inline(always)]
     unsafe fn write_statistics(&self, row: usize, largest: T, total: T) {
         let Shape { batch, heads, queries, .. } = self.shape;
-        let [log_sum_exp, remainder] = normaliser(largest, total);
+        let [log_sum_exp, remainder] = normalizer(largest, total);
         // SAFETY: the caller's promise.
         unsafe {
             *self.statistics.at(row) = log_sum_exp;

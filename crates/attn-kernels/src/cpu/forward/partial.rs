@@ -1,14 +1,14 @@
 //! Sums of parts of the keys, and how they merge.
 
 use super::super::problem::Shape;
-use super::super::schedule::Shared;
+use super::super::schedule::SharedPtr;
 use super::super::simd::Real;
 use super::Pass;
 
 /// The sums of parts of the keys.
 #[derive(Clone, Copy)]
 pub(super) struct Partial<T> {
-    pub(super) start: Shared<T>,
+    pub(super) start: SharedPtr<T>,
     pub(super) shape: Shape,
     pub(super) parts: usize,
 }

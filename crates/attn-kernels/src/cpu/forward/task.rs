@@ -1,12 +1,12 @@
 //! A task: its keys, block by block, and what comes out of them.
 
-use super::super::cells::class;
+use super::super::cells::tile_class;
 use super::super::pack::{all_finite, pack_panels, pack_transposed, padded, write};
 use super::super::problem::Shape;
 use super::super::product::next_rows;
 use super::super::simd::{Op, Real, Simd};
 use super::{BLOCK, Pass, STRIP};
-use crate::Tile;
+use crate::parameters::Tile;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -76,7 +76,7 @@ impl<T: Real> Op<T> for Task<'_, '_, T> {
             let mut packed = false;
             for of_group in 0..group {
                 let h = g * group + of_group;
-                let whole = class(mask, [b, h], self.rows.clone(), block.clone());
+                let whole = tile_class(mask, [b, h], self.rows.clone(), block.clone());
                 if whole == Tile::Empty {
                     continue;
                 }

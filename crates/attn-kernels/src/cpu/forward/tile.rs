@@ -7,7 +7,7 @@ use super::super::product::{Operands, product};
 use super::super::simd::{Real, Simd};
 use super::task::Task;
 use super::{CELLS, STRIP};
-use crate::Tile;
+use crate::parameters::Tile;
 use std::ops::Range;
 
 /// Rows of keys between those that are read and those that are asked for.
@@ -31,11 +31,11 @@ impl<T: Real> Task<'_, '_, T> {
         let Shape { width, value_width, .. } = self.pass.shape;
         let real = tile.min(self.rows.len() - row);
         let queries = self.rows.start + row..self.rows.start + row + real;
-        let mut cells = Cells::<CELLS>::NOTHING;
+        let mut cells = Cells::<CELLS>::EMPTY;
         let heads = [self.b, h];
-        cells.look(self.pass.mask, heads, queries.clone(), block.clone(), whole, S::LANES);
-        let hull = cells.hull.clone();
-        if hull.is_empty() {
+        cells.classify(self.pass.mask, heads, queries.clone(), block.clone(), whole, S::LANES);
+        let span = cells.span.clone();
+        if span.is_empty() {
             return;
         }
 
@@ -56,18 +56,18 @@ impl<T: Real> Task<'_, '_, T> {
             }
             if self.pass.shape.has_few_rows() {
                 let keys = self.pass.problem.key.rows(self.b, self.g).from(block.start);
-                for j in (hull.start..hull.end).step_by(4) {
+                for j in (span.start..span.end).step_by(4) {
                     // For the first head that reads them.
                     if self.pass.far_keys && h == self.g * self.pass.shape.group {
                         prefetch_rows(simd, keys.beyond(j + AHEAD), 4, width);
                     }
                     for r in 0..real {
                         let row = rows.from(r).start;
-                        if j + 4 <= hull.end {
+                        if j + 4 <= span.end {
                             let products = dot_of_four(simd, row, keys.from(j), width);
                             strip.add(r * STRIP + j).cast::<[T; 4]>().write_unaligned(products);
                         } else {
-                            for j in j..hull.end {
+                            for j in j..span.end {
                                 *strip.add(r * STRIP + j) =
                                     dot(simd, row, keys.from(j).start, width);
                             }
@@ -78,7 +78,7 @@ impl<T: Real> Task<'_, '_, T> {
             let panels = if self.pass.shape.has_few_rows() {
                 0..0
             } else {
-                hull.start - hull.start % panel..hull.end
+                span.start - span.start % panel..span.end
             };
             for first in panels.step_by(panel) {
                 if cells.tiles[first / CELL] == Tile::Empty {
@@ -111,7 +111,7 @@ impl<T: Real> Task<'_, '_, T> {
         let others =
             panels::<S>(value_width - wide).map(|(column, vectors)| (wide + column, vectors));
         for (column, vectors) in wide_panels.chain(others) {
-            // SAFETY: the strip's rows hold weights from the hull's first vector to its last; the
+            // SAFETY: the strip's rows hold weights from the span's first vector to its last; the
             // packed values have the keys of the block, and the sums the rows of the tile.
             unsafe {
                 let values = if in_place {
@@ -122,12 +122,12 @@ impl<T: Real> Task<'_, '_, T> {
                     Rows { start: packed, row: vectors * S::LANES }
                 };
                 let operands = Operands {
-                    a: strip.add(hull.start),
+                    a: strip.add(span.start),
                     a_row: STRIP,
                     a_col: 1,
-                    b: values.from(hull.start).start,
+                    b: values.from(span.start).start,
                     b_row: values.row,
-                    depth: hull.len(),
+                    depth: span.len(),
                     c: self.scratch.sums.as_mut_ptr().add((at + row) * full + column),
                     c_row: full,
                 };

@@ -3,11 +3,11 @@
 use super::super::cells::{CELL, Cells};
 use super::super::pack::padded;
 use super::super::problem::Shape;
-use super::super::scores::Keeps;
+use super::super::scores::RowDropout;
 use super::super::simd::{Real, Simd};
 use super::task::Task;
 use super::{CELLS, STRIP};
-use crate::Tile;
+use crate::parameters::Tile;
 
 impl<T: Real> Task<'_, '_, T> {
     /// Turns row `r` of the strip, products of query `i` with keys from `key` on, into weights
@@ -29,18 +29,18 @@ impl<T: Real> Task<'_, '_, T> {
         let scores = &self.pass.scores;
         let unit = scores.unit();
         let plain = unit.is_some();
-        let hull = cells.hull.clone();
+        let span = cells.span.clone();
         let nothing = simd.splat(T::NEG_INFINITY);
         let strip = self.scratch.strip[r * STRIP..(r + 1) * STRIP].as_mut_ptr();
         // SAFETY: the row is of this query.
         let bias = unsafe { scores.bias_row(self.b, h, i) };
 
-        // Which sum a weight is added to must not depend on the hull, which is that of the whole tile:
-        // the row's neighbours would decide how it rounds. So the sums begin at a multiple of all.
-        let start = hull.start - hull.start % (SUMS * S::LANES);
-        let end = hull.end.next_multiple_of(SUMS * S::LANES);
-        let before = start..hull.start;
-        let behind = hull.end.next_multiple_of(S::LANES)..end;
+        // Which sum a weight is added to must not depend on the span, which is that of the whole tile:
+        // the row's neighbors would decide how it rounds. So the sums begin at a multiple of all.
+        let start = span.start - span.start % (SUMS * S::LANES);
+        let end = span.end.next_multiple_of(SUMS * S::LANES);
+        let before = start..span.start;
+        let behind = span.end.next_multiple_of(S::LANES)..end;
         for j in before.step_by(S::LANES).chain(behind.step_by(S::LANES)) {
             // SAFETY: a vector of the strip's row, which has room for whole cells.
             unsafe { simd.store(strip.add(j), nothing) };
@@ -48,8 +48,8 @@ impl<T: Real> Task<'_, '_, T> {
 
         let mut largest = [nothing; SUMS];
         for (cell, tile) in cells.tiles.iter().enumerate() {
-            let mut j = (cell * CELL).max(hull.start);
-            let end = hull.end.min((cell + 1) * CELL);
+            let mut j = (cell * CELL).max(span.start);
+            let end = span.end.min((cell + 1) * CELL);
             if plain && *tile == Tile::Full {
                 // Several at a time, because each maximum waits for the one before.
                 while j + SUMS * S::LANES <= end {
@@ -99,7 +99,7 @@ impl<T: Real> Task<'_, '_, T> {
             .options
             .dropout
             .as_ref()
-            .map(|mask| Keeps::row(mask, ((self.b * heads + h) * queries + i) as u64));
+            .map(|mask| RowDropout::new(mask, ((self.b * heads + h) * queries + i) as u64));
         let mut sums = [simd.splat(T::ZERO); SUMS];
         for j in (start..end).step_by(SUMS * S::LANES) {
             for (v, sum) in sums.iter_mut().enumerate() {

@@ -17,7 +17,7 @@ pub(super) trait Cell: Copy + Send + Sync + 'static {
         projected: [S::V; 4],
         recurrent: [S::V; 4],
         carried: S::V,
-    ) -> After<S::V>;
+    ) -> CellOutput<S::V>;
 
     /// The gradients of a step, given what [`forward`](Self::forward) left, what was carried before,
     /// and the gradients of the hidden state and, if it is another, of what is carried.
@@ -28,11 +28,11 @@ pub(super) trait Cell: Copy + Send + Sync + 'static {
         before: S::V,
         d_hidden: S::V,
         d_carried: S::V,
-    ) -> Before<S::V>;
+    ) -> CellGradients<S::V>;
 }
 
 /// What is there behind a step.
-pub(super) struct After<V> {
+pub(super) struct CellOutput<V> {
     /// Activated.
     pub gates: [V; 4],
     /// The memory cell of an LSTM; of a GRU, the new gate's share of the state.
@@ -42,7 +42,7 @@ pub(super) struct After<V> {
 }
 
 /// The gradients before a step.
-pub(super) struct Before<V> {
+pub(super) struct CellGradients<V> {
     /// Of the gates' shares of the input.
     pub gates: [V; 4],
     /// Of the new gate's share of the state, in a GRU; otherwise the shares of the state have the
@@ -66,14 +66,14 @@ impl Cell for Lstm {
         projected: [S::V; 4],
         recurrent: [S::V; 4],
         carried: S::V,
-    ) -> After<S::V> {
+    ) -> CellOutput<S::V> {
         let [input, _] = sigmoid_and_rest(simd, simd.add(projected[0], recurrent[0]));
         let [forget, _] = sigmoid_and_rest(simd, simd.add(projected[1], recurrent[1]));
         let candidate = simd.tanh(simd.add(projected[2], recurrent[2]));
         let [output, _] = sigmoid_and_rest(simd, simd.add(projected[3], recurrent[3]));
         let cell = simd.fma(forget, carried, simd.mul(input, candidate));
         let hidden = simd.mul(output, simd.tanh(cell));
-        After { gates: [input, forget, candidate, output], extra: cell, hidden, carried: cell }
+        CellOutput { gates: [input, forget, candidate, output], extra: cell, hidden, carried: cell }
     }
 
     #[inline(always)]
@@ -84,7 +84,7 @@ impl Cell for Lstm {
         before: S::V,
         d_hidden: S::V,
         d_carried: S::V,
-    ) -> Before<S::V> {
+    ) -> CellGradients<S::V> {
         let shown = simd.tanh(cell);
         let through = simd.mul(simd.mul(d_hidden, output), tanh_slope(simd, shown));
         let d_cell = simd.add(d_carried, through);
@@ -94,7 +94,7 @@ impl Cell for Lstm {
             simd.mul(simd.mul(d_cell, input), tanh_slope(simd, candidate)),
             simd.mul(simd.mul(d_hidden, shown), slope(simd, output)),
         ];
-        Before { gates, extra: None, carried: simd.mul(d_cell, forget) }
+        CellGradients { gates, extra: None, carried: simd.mul(d_cell, forget) }
     }
 }
 
@@ -112,13 +112,13 @@ impl Cell for Gru {
         projected: [S::V; 4],
         recurrent: [S::V; 4],
         carried: S::V,
-    ) -> After<S::V> {
+    ) -> CellOutput<S::V> {
         let [reset, _] = sigmoid_and_rest(simd, simd.add(projected[0], recurrent[0]));
         let [update, _] = sigmoid_and_rest(simd, simd.add(projected[1], recurrent[1]));
         let new = simd.tanh(simd.fma(reset, recurrent[2], projected[2]));
         let hidden = simd.fma(update, simd.sub(carried, new), new);
         let gates = [reset, update, new, simd.splat(0.0)];
-        After { gates, extra: recurrent[2], hidden, carried: hidden }
+        CellOutput { gates, extra: recurrent[2], hidden, carried: hidden }
     }
 
     #[inline(always)]
@@ -129,12 +129,12 @@ impl Cell for Gru {
         before: S::V,
         d_hidden: S::V,
         _: S::V,
-    ) -> Before<S::V> {
+    ) -> CellGradients<S::V> {
         let d_update = simd.mul(simd.mul(d_hidden, simd.sub(before, new)), slope(simd, update));
         let rest = simd.sub(simd.splat(1.0), update);
         let d_new = simd.mul(simd.mul(d_hidden, rest), tanh_slope(simd, new));
         let d_reset = simd.mul(simd.mul(d_new, of_state), slope(simd, reset));
-        Before {
+        CellGradients {
             gates: [d_reset, d_update, d_new, simd.splat(0.0)],
             extra: Some(simd.mul(d_new, reset)),
             carried: simd.mul(d_hidden, update),

@@ -1,11 +1,11 @@
 //! Sequences forwards.
 
-use super::super::fill::{load, overwrite};
-use super::super::schedule::each;
+use super::super::chunks::{load, overwrite};
+use super::super::schedule::run_tasks;
 use super::super::simd::{Isa, Op, Real, Simd};
-use super::cell::{After, Cell, Gru, Lstm};
-use super::packed::{Left, Packed, To};
-use super::{Dealt, Kind, Sequences, Steps, row, to_and_fro};
+use super::cell::{Cell, CellOutput, Gru, Lstm};
+use super::packed::{LeftRows, Packed, Target};
+use super::{Kind, Sequences, Steps, TaskRows, alternating, row};
 use std::marker::PhantomData;
 
 /// Walks along the sequences. `gates` are their shares of the input, `[steps, rows, gates · d]`, and
@@ -40,14 +40,17 @@ fn of_cell<C: Cell>(isa: Isa, sequences: Sequences, gates: &mut [f32]) -> [Vec<f
         Steps::new(&mut extra, rows, d),
         Steps::new(&mut last, rows, d),
     ];
-    each(
+    run_tasks(
         tasks,
         sequences.work(),
         || (),
         |(), task| {
-            let dealt = Dealt { task, tasks };
+            let task_rows = TaskRows { task, tasks };
             let weights = &weights;
-            f32::run(isa, Forward::<C> { sequences, weights, dealt, places, cell: PhantomData });
+            f32::run(
+                isa,
+                Forward::<C> { sequences, weights, task_rows, places, cell: PhantomData },
+            );
         },
     );
     [output, extra, last]
@@ -57,8 +60,8 @@ struct Forward<'a, C> {
     sequences: Sequences<'a>,
     /// Of each gate.
     weights: &'a [Packed],
-    dealt: Dealt,
-    /// Gates, outputs, what is kept beside, last states.
+    task_rows: TaskRows,
+    /// Gates, outputs, what the backward pass needs beside them, last states.
     places: [Steps; 4],
     cell: PhantomData<C>,
 }
@@ -68,31 +71,31 @@ impl<C: Cell> Op<f32> for Forward<'_, C> {
 
     #[inline(always)]
     fn call<S: Simd<T = f32>>(self, simd: S) {
-        let Self { sequences, weights, dealt, places: [gates, output, extra, last], .. } = self;
-        let (d, count, wide) = (sequences.d, dealt.of(sequences.rows()), weights[0].wide());
+        let Self { sequences, weights, task_rows, places: [gates, output, extra, last], .. } = self;
+        let (d, count, wide) = (sequences.d, task_rows.count(sequences.rows()), weights[0].wide());
         let [mut seen, mut carried] = [(); 2].map(|()| vec![0.0; count * d]);
         let mut sums = vec![0.0; count * C::GATES * wide];
         let start = if C::CARRIES_HIDDEN { sequences.hidden } else { sequences.cell };
         for index in 0..count {
-            let number = dealt.row(index);
+            let number = task_rows.row(index);
             let hidden = row(sequences.hidden, number, d);
-            see(simd, sequences, number, hidden, &mut seen[index * d..][..d]);
+            matrix_input(simd, sequences, number, hidden, &mut seen[index * d..][..d]);
             carried[index * d..][..d].copy_from_slice(row(start, number, d));
         }
-        for turn in 0..sequences.longest() {
-            let step = sequences.step_at(turn);
-            let live = dealt.of(sequences.live_at(step));
+        for iteration in 0..sequences.longest() {
+            let step = sequences.step_at(iteration);
+            let active = task_rows.count(sequences.active_at(step));
             for panel in 0..weights[0].panels() {
-                let panel = to_and_fro(turn, panel, weights[0].panels());
-                let seen = Left { first: seen.as_ptr(), apart: d };
+                let panel = alternating(iteration, panel, weights[0].panels());
+                let seen = LeftRows { first: seen.as_ptr(), apart: d };
                 for (gate, weight) in weights.iter().enumerate() {
                     let apart = C::GATES * wide;
-                    let to = To { first: sums[gate * wide..].as_mut_ptr(), apart };
-                    // SAFETY: `count` rows of each are there, and `live` is at most that.
-                    unsafe { weight.times(simd, panel, seen, live, to) };
+                    let to = Target { first: sums[gate * wide..].as_mut_ptr(), apart };
+                    // SAFETY: `count` rows of each are there, and `active` is at most that.
+                    unsafe { weight.times(simd, panel, seen, active, to) };
                 }
-                for index in 0..live {
-                    let number = dealt.row(index);
+                for index in 0..active {
+                    let number = task_rows.row(index);
                     // SAFETY: within all three, which the caller holds; the row is this task's, and
                     // the three are of different places.
                     let [gates, output, extra] =
@@ -112,7 +115,8 @@ impl<C: Cell> Op<f32> for Forward<'_, C> {
                             }
                         }
                         let before = load(simd, carried, at);
-                        let after: After<S::V> = C::forward(simd, projected, recurrent, before);
+                        let after: CellOutput<S::V> =
+                            C::forward(simd, projected, recurrent, before);
                         for gate in 0..C::GATES {
                             overwrite(simd, &mut gates[gate * d..][..d], at, after.gates[gate]);
                         }
@@ -122,15 +126,15 @@ impl<C: Cell> Op<f32> for Forward<'_, C> {
                     }
                 }
             }
-            for index in 0..live {
-                let number = dealt.row(index);
+            for index in 0..active {
+                let number = task_rows.row(index);
                 // SAFETY: as above.
                 let hidden = unsafe { output.row(step, number) };
-                see(simd, sequences, number, hidden, &mut seen[index * d..][..d]);
+                matrix_input(simd, sequences, number, hidden, &mut seen[index * d..][..d]);
             }
         }
         for index in 0..count {
-            let number = dealt.row(index);
+            let number = task_rows.row(index);
             // SAFETY: as above, of outputs and last states.
             unsafe {
                 let hidden: &[f32] = match sequences.last_step(number) {
@@ -149,20 +153,20 @@ impl<C: Cell> Op<f32> for Forward<'_, C> {
 
 /// What the matrix sees of a hidden state.
 #[inline(always)]
-fn see<S: Simd<T = f32>>(
+fn matrix_input<S: Simd<T = f32>>(
     simd: S,
     sequences: Sequences,
     number: usize,
     hidden: &[f32],
     seen: &mut [f32],
 ) {
-    let Some(kept) = sequences.kept else {
+    let Some(dropout_factors) = sequences.dropout_factors else {
         seen.copy_from_slice(hidden);
         return;
     };
-    let kept = row(kept, number, sequences.d);
+    let dropout_factors = row(dropout_factors, number, sequences.d);
     for at in (0..sequences.d).step_by(S::LANES) {
         let hidden = load(simd, hidden, at);
-        overwrite(simd, seen, at, simd.mul(hidden, load(simd, kept, at)));
+        overwrite(simd, seen, at, simd.mul(hidden, load(simd, dropout_factors, at)));
     }
 }

@@ -10,11 +10,11 @@ mod forward;
 mod packed;
 mod weights;
 
-pub(crate) use backward::{Passed, backward};
+pub(crate) use backward::{OutputGradients, backward};
 pub(crate) use forward::forward;
 pub(crate) use weights::{of_bias, of_weight};
 
-use super::schedule::Shared;
+use super::schedule::SharedPtr;
 
 /// Which cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) struct Sequences<'a> {
     /// The first memory cell of an LSTM, `[rows, d]`; otherwise empty.
     pub cell: &'a [f32],
     /// Factors of the hidden state on its way to the matrix, `[rows, d]`.
-    pub kept: Option<&'a [f32]>,
+    pub dropout_factors: Option<&'a [f32]>,
 }
 
 impl Sequences<'_> {
@@ -89,13 +89,13 @@ impl Sequences<'_> {
     }
 
     /// How many rows have a step; they are the first ones.
-    fn live_at(&self, step: usize) -> usize {
+    fn active_at(&self, step: usize) -> usize {
         self.lengths.partition_point(|&length| length > step)
     }
 
-    /// The step that is taken at a turn.
-    fn step_at(&self, turn: usize) -> usize {
-        if self.reverse { self.longest() - 1 - turn } else { turn }
+    /// The step that an iteration computes.
+    fn step_at(&self, iteration: usize) -> usize {
+        if self.reverse { self.longest() - 1 - iteration } else { iteration }
     }
 
     /// The step that a row took before; none before its first.
@@ -133,10 +133,13 @@ impl Sequences<'_> {
         };
         assert_eq!(self.cell.len(), of_cell, "a memory cell of another shape");
         assert_eq!(self.bias.len(), of_bias, "a bias of another width");
-        assert!(self.kept.is_none_or(|kept| kept.len() == rows * d), "factors of another shape");
+        assert!(
+            self.dropout_factors.is_none_or(|dropout_factors| dropout_factors.len() == rows * d),
+            "factors of another shape"
+        );
     }
 
-    /// The tasks that rows are dealt to.
+    /// How many tasks the rows are divided among.
     fn tasks(&self) -> usize {
         /// With fewer, a task spends its time on reading the matrix.
         const LEAST: usize = 8;
@@ -148,16 +151,16 @@ impl Sequences<'_> {
     }
 }
 
-/// The rows of a task: they are dealt like cards, so that each task has long ones and short ones.
+/// The rows of a task: every `tasks`-th one, so that each task has long ones and short ones.
 #[derive(Clone, Copy, Debug)]
-struct Dealt {
+struct TaskRows {
     task: usize,
     tasks: usize,
 }
 
-impl Dealt {
+impl TaskRows {
     /// How many of the first `rows` rows.
-    fn of(self, rows: usize) -> usize {
+    fn count(self, rows: usize) -> usize {
         rows.saturating_sub(self.task).div_ceil(self.tasks)
     }
 
@@ -169,14 +172,14 @@ impl Dealt {
 /// `[steps, rows, width]`, of which each task has rows of its own.
 #[derive(Clone, Copy, Debug)]
 struct Steps {
-    start: Shared<f32>,
+    start: SharedPtr<f32>,
     rows: usize,
     width: usize,
 }
 
 impl Steps {
     fn new(slice: &mut [f32], rows: usize, width: usize) -> Self {
-        Self { start: Shared(slice.as_mut_ptr()), rows, width }
+        Self { start: SharedPtr(slice.as_mut_ptr()), rows, width }
     }
 
     /// A row of a step.
@@ -205,9 +208,9 @@ fn row(of: &[f32], row: usize, width: usize) -> &[f32] {
     &of[row * width..][..width]
 }
 
-/// Panels in turns from the first to the last and from the last to the first: those that were read at
-/// the end of a turn are still in the caches when the next begins.
+/// Panels alternately from the first to the last and from the last to the first: those that were read at
+/// the end of an iteration are still in the caches when the next begins.
 #[inline(always)]
-fn to_and_fro(turn: usize, panel: usize, panels: usize) -> usize {
-    if turn.is_multiple_of(2) { panel } else { panels - 1 - panel }
+fn alternating(iteration: usize, panel: usize, panels: usize) -> usize {
+    if iteration.is_multiple_of(2) { panel } else { panels - 1 - panel }
 }

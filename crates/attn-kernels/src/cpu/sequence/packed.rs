@@ -1,6 +1,6 @@
 //! A matrix that all steps multiply by, packed once.
 
-use super::super::fill::parts;
+use super::super::chunks::for_each_chunk;
 use super::super::product::{Operands, product};
 use super::super::simd::{Isa, Op, Real, Simd};
 
@@ -20,14 +20,14 @@ pub(super) struct Packed {
 
 /// Rows to multiply with a matrix, `apart` elements from one to the next.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
+pub(super) struct LeftRows {
     pub first: *const f32,
     pub apart: usize,
 }
 
 /// Where a product goes: rows `apart` elements from one to the next.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct To {
+pub(super) struct Target {
     pub first: *mut f32,
     pub apart: usize,
 }
@@ -47,7 +47,7 @@ impl Packed {
         let mut panels = vec![0.0; columns.div_ceil(wide) * depth * wide];
         // Elements of a transposed matrix come from as many lines as a panel is wide.
         let work = depth * columns * if column == 1 { 1 } else { 8 };
-        parts([&mut panels], [depth * wide], work, |panel, [to]| {
+        for_each_chunk([&mut panels], [depth * wide], work, |panel, [to]| {
             let count = wide.min(columns - panel * wide);
             for (i, to) in to.chunks_exact_mut(wide).enumerate() {
                 let from = &data[i * row + panel * wide * column..];
@@ -84,9 +84,9 @@ impl Packed {
         &self,
         simd: S,
         panel: usize,
-        left: Left,
+        left: LeftRows,
         rows: usize,
-        to: To,
+        to: Target,
     ) {
         debug_assert_eq!(self.wide, 2 * S::LANES);
         let vectors = if self.columns - panel * self.wide > S::LANES { 2 } else { 1 };

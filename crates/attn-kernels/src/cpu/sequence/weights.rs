@@ -1,6 +1,6 @@
 //! Gradients of the matrix of the state and its bias: of all steps at once.
 
-use super::super::linear::{Plus, product, product_to, sum_of_rows};
+use super::super::linear::{Addend, product, product_into, sum_rows};
 use super::super::matrix::Matrix;
 use super::super::simd::Isa;
 use super::{Kind, Sequences, row};
@@ -29,9 +29,9 @@ pub(crate) fn of_weight(
         let later = later_gradients(sequences, gradients, width);
         let [first, later] = [&first, later]
             .map(|data| Matrix::new(data, [data.len() / width, columns], [width, 1]));
-        let [of_first, of_later] = states.each_ref().map(|x| Matrix::of_rows(x, d).transposed());
+        let [of_first, of_later] = states.each_ref().map(|x| Matrix::row_major(x, d).transposed());
         let mut sum = product(of_later, later, None);
-        product_to(of_first, first, Plus::Old, &mut sum);
+        product_into(of_first, first, Addend::Previous, &mut sum);
         sum
     };
     match kind {
@@ -51,8 +51,8 @@ pub(crate) fn of_weight(
 /// The gradient of the bias of a GRU, `[3 · d]`.
 pub(crate) fn of_bias(isa: Isa, sequences: Sequences, gates: &[f32], extra: &[f32]) -> Vec<f32> {
     let d = sequences.d;
-    let mut of_bias = sum_of_rows(isa, gates, 3 * d);
-    of_bias[2 * d..].copy_from_slice(&sum_of_rows(isa, extra, d));
+    let mut of_bias = sum_rows(isa, gates, 3 * d);
+    of_bias[2 * d..].copy_from_slice(&sum_rows(isa, extra, d));
     of_bias
 }
 
@@ -69,8 +69,8 @@ impl First {
             let step = if sequences.reverse { length - 1 } else { 0 };
             step * rows + row
         };
-        let live = &sequences.lengths[..sequences.live_at(0)];
-        Self { places: live.iter().enumerate().map(first).collect() }
+        let active = &sequences.lengths[..sequences.active_at(0)];
+        Self { places: active.iter().enumerate().map(first).collect() }
     }
 
     /// What their matrices saw.
@@ -101,10 +101,10 @@ fn later_gradients<'a>(sequences: Sequences, of: &'a [f32], width: usize) -> &'a
 
 /// What dropout leaves of states, from the first row on.
 fn seen<'a>(sequences: Sequences, states: &'a [f32]) -> Cow<'a, [f32]> {
-    let Some(kept) = sequences.kept else { return Cow::Borrowed(states) };
+    let Some(dropout_factors) = sequences.dropout_factors else { return Cow::Borrowed(states) };
     let mut seen = states.to_vec();
-    for rows in seen.chunks_mut(kept.len()) {
-        rows.iter_mut().zip(kept).for_each(|(x, kept)| *x *= kept);
+    for rows in seen.chunks_mut(dropout_factors.len()) {
+        rows.iter_mut().zip(dropout_factors).for_each(|(x, dropout_factors)| *x *= dropout_factors);
     }
     Cow::Owned(seen)
 }

@@ -35,7 +35,7 @@ pub(crate) trait Real:
     /// `self · a + b` in one rounding.
     fn mul_add(self, a: Self, b: Self) -> Self;
 
-    /// 2^x of many, in a form that the compiler can vectorise.
+    /// 2^x of many, in a form that the compiler can vectorize.
     fn exp2_lanes<const N: usize>(x: [Self; N]) -> [Self; N];
 
     /// Runs an operation by the given instruction set, or the nearest that has these numbers.

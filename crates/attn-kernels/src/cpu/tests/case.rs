@@ -1,7 +1,7 @@
 //! What a case is made of, and any of them.
 
 use super::mask::Kind;
-use crate::DropoutMask;
+use crate::parameters::DropoutMask;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::super::simd::{Isa, Real};
 use super::case::Case;
 use super::data::{Answer, noise};
-use crate::combine;
+use crate::random::combine;
 use proptest::prelude::*;
 
 /// Largest difference, relative to the largest of what is expected.
@@ -18,13 +18,13 @@ pub(super) fn error<T: Real>(found: &[T], expected: &[f64]) -> f64 {
     differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
-/// How far plain loops are off in each part of the answer, where inputs wobble by an epsilon.
-fn wobbly<T: Real>(case: &Case, expected: &Answer<f64>, wobble: u64) -> Vec<f64> {
+/// How far plain loops are off in each part of the answer, where inputs are perturbed by an epsilon.
+fn perturbed_error<T: Real>(case: &Case, expected: &Answer<f64>, perturbation: u64) -> Vec<f64> {
     let mut data = case.data::<T>();
-    for (i, input) in data.inputs().into_iter().enumerate().filter(|_| wobble > 0) {
-        let steps = noise::<T>(input.len(), combine(wobble, i as u64));
-        let wobbled = |step: T| T::from_f64(1.0 + step.to_f64() * epsilon::<T>());
-        input.iter_mut().zip(steps).for_each(|(x, step)| *x = *x * wobbled(step));
+    for (i, input) in data.inputs().into_iter().enumerate().filter(|_| perturbation > 0) {
+        let steps = noise::<T>(input.len(), combine(perturbation, i as u64));
+        let perturbed = |step: T| T::from_f64(1.0 + step.to_f64() * epsilon::<T>());
+        input.iter_mut().zip(steps).for_each(|(x, step)| *x = *x * perturbed(step));
     }
     let parts = data.answer(None).into_iter().zip(expected);
     parts.map(|((_, found), (_, expected))| error(&found, expected)).collect()
@@ -48,12 +48,16 @@ pub(super) fn check<T: Real>(case: &Case, epsilons: f64) -> Result<(), TestCaseE
         for (i, ((part, found), (_, expected_part))) in found.iter().zip(&expected).enumerate() {
             let off = error(found, expected_part);
             let slack = epsilons * epsilon::<T>();
-            let is_near = |wobble| off <= 3.0 * wobbly::<T>(case, &expected, wobble)[i] + slack;
+            let is_near = |perturbation| {
+                off <= 3.0 * perturbed_error::<T>(case, &expected, perturbation)[i] + slack
+            };
             prop_assert!(
                 off <= slack || (0..8).any(is_near),
                 "{}: {part} is off by {off:e}, plainly computed by {:?}",
                 isa.name(),
-                (0..8).map(|wobble| wobbly::<T>(case, &expected, wobble)[i]).collect::<Vec<_>>()
+                (0..8)
+                    .map(|perturbation| perturbed_error::<T>(case, &expected, perturbation)[i])
+                    .collect::<Vec<_>>()
             );
         }
     }

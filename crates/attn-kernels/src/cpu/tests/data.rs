@@ -1,11 +1,12 @@
 //! The numbers of a case, and what comes of them.
 
 use super::super::simd::{Isa, Real};
-use super::super::{Gradients, Problem, Saved, View, backward, careful, forward};
+use super::super::{Gradients, Problem, Saved, backward, forward, pairwise};
 use super::case::Case;
 use super::mask::Mask;
-use crate::attention::Options;
-use crate::combine;
+use crate::layout::View;
+use crate::parameters::Options;
+use crate::random::combine;
 use std::sync::Arc;
 
 /// Uniform in `[-1, 1)`, exact in f32.
@@ -100,7 +101,7 @@ impl<T: Real> Data<T> {
         let expect = "nothing but numbers";
         let (context, statistics) = match isa {
             Some(isa) => forward::forward(isa, &problem).expect(expect),
-            None => careful::forward(&problem),
+            None => pairwise::forward(&problem),
         };
         let gradient =
             View { data: &self.gradient, ..view(&[], context.shape, context.heads_inside) };
@@ -113,7 +114,7 @@ impl<T: Real> Data<T> {
         };
         let gradients = match isa {
             Some(isa) => backward::backward(isa, &problem, &saved).expect(expect),
-            None => careful::backward(&problem, &saved),
+            None => pairwise::backward(&problem, &saved),
         };
         let Gradients { query, key, value, bias, sink } = gradients;
         let mut answer = vec![

@@ -1,6 +1,7 @@
 //! Masks of the cases.
 
-use crate::{Tile, Visibility, combine};
+use crate::parameters::{Tile, Visibility};
+use crate::random::combine;
 use std::ops::Range;
 
 /// Which mask a case has.

@@ -1,4 +1,4 @@
-//! The kernels against [`careful`](super::careful), which visits pair by pair, in f64.
+//! The kernels against [`pairwise`](super::pairwise), which visits pair by pair, in f64.
 
 mod case;
 mod check;
@@ -9,7 +9,7 @@ use self::case::{CASES, Case, cases};
 use self::check::{check, error};
 use self::mask::Kind;
 use super::simd::Isa;
-use crate::DropoutMask;
+use crate::parameters::DropoutMask;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -119,10 +119,10 @@ fn errors_are_at_most_twice_those_of_plain_loops() {
     }
 }
 
-/// A row's neighbours in its tile are others where queries are cut elsewhere.
+/// A row's neighbors in its tile are others where queries are cut elsewhere.
 #[test]
 #[cfg_attr(miri, ignore = "too many pairs")]
-fn a_row_does_not_depend_on_its_neighbours() {
+fn a_row_does_not_depend_on_its_neighbors() {
     for kind in [Kind::Window(30), Kind::Causal, Kind::Noise(3)] {
         let case = Case {
             batch: 2,

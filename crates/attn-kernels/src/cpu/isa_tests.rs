@@ -4,15 +4,14 @@
 //! What they should compute is tested through tensors, in `tests/layers`; this is on bare slices,
 //! which Miri can run.
 
-use super::dropout::Drop;
+use super::dropout::DropoutRows;
 use super::simd::Isa;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use super::transpose::transposed;
-use super::{View, activation, adamw, cross_entropy, norm, rotary, sum_of_squares};
-use crate::activation::Activation;
-use crate::adamw::Step;
-use crate::rotary::Pairing;
-use crate::{DropoutMask, combine};
+use super::{activation, adamw, cross_entropy, norm, rotary, sum_of_squares};
+use crate::layout::View;
+use crate::parameters::{Activation, DropoutMask, Pairing, Step};
+use crate::random::combine;
 
 /// Uniform in `[-1, 1)`.
 fn noise(size: usize, seed: u64) -> Vec<f32> {
@@ -67,9 +66,9 @@ fn norms() {
         let [rows, columns] = sizes;
         let size = rows * columns;
         let (x, gain, shift) = (noise(size, 1), noise(columns, 2), noise(columns, 3));
-        for centred in [false, true] {
-            let shift = centred.then_some(shift.as_slice());
-            let rows = norm::Rows { x: &x, gain: &gain, shift, centred, epsilon: 1e-3 };
+        for centered in [false, true] {
+            let shift = centered.then_some(shift.as_slice());
+            let rows = norm::Rows { x: &x, gain: &gain, shift, centered, epsilon: 1e-3 };
             agree(sizes, |isa| {
                 let (mut alone, mut beside) = (noise(size, 4), noise(size, 4));
                 let [gain, shift] = norm::backward(isa, rows, &mut alone, None);
@@ -92,7 +91,7 @@ fn losses() {
             let (costs, saved) = cross_entropy::forward(isa, &logits, labels);
             let (mut gradient, mut both) = (logits.clone(), logits.clone());
             cross_entropy::backward(isa, &mut gradient, labels, &saved, 0.5);
-            let costs_of_both = cross_entropy::both(isa, &mut both, labels);
+            let costs_of_both = cross_entropy::forward_and_backward(isa, &mut both, labels);
             vec![costs, gradient, costs_of_both, both]
         });
     }
@@ -118,7 +117,7 @@ fn what_changes_each_element() {
             let mut second: Vec<_> = noise(size, 4).into_iter().map(f32::abs).collect();
             adamw::step(isa, &mut parameter, &x, [&mut first, &mut second], &step);
             let (mut alone, mut beside) = (x.clone(), x.clone());
-            let drop = |plus| Drop { width: sizes[1], mask: &mask, plus };
+            let drop = |plus| DropoutRows { width: sizes[1], mask: &mask, plus };
             drop(None).in_place(isa, &mut alone);
             drop(Some(&parameter)).in_place(isa, &mut beside);
             assert_eq!(drop(None).of(isa, &x), alone, "of a copy");
@@ -195,7 +194,7 @@ fn additive_scores() {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 #[test]
 fn products() {
-    use super::linear::{Plus, product, product_to, sum_of_rows};
+    use super::linear::{Addend, product, product_into, sum_rows};
     use super::matrix::Matrix;
 
     let sizes = if cfg!(miri) { [2, 3, 5] } else { [130, 70, 300] };
@@ -218,7 +217,7 @@ fn products() {
         };
         let with_row = product(left, right, Some(&bias));
         let mut old = vec![1.0; rows * columns];
-        product_to(left, right, Plus::Old, &mut old);
+        product_into(left, right, Addend::Previous, &mut old);
         for (i, (with_row, old)) in with_row.chunks(columns).zip(old.chunks(columns)).enumerate() {
             for j in 0..columns {
                 let sum = (0..depth).map(|k| at(i, j, k)).sum::<f64>();
@@ -227,19 +226,19 @@ fn products() {
             }
         }
     }
-    agree([rows, depth], |isa| vec![sum_of_rows(isa, &a, depth)]);
+    agree([rows, depth], |isa| vec![sum_rows(isa, &a, depth)]);
 }
 
 /// Rows of unequal length, one of them of no step, in both directions.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 #[test]
 fn sequences() {
-    use super::sequence::{Kind, Passed, Sequences, backward, forward, of_weight};
+    use super::sequence::{Kind, OutputGradients, Sequences, backward, forward, of_weight};
 
     let (lengths, d): (&[usize], _) =
         if cfg!(miri) { (&[2, 1, 0], 5) } else { (&[7, 7, 4, 4, 3, 2, 2, 1, 1, 1, 1, 0], 21) };
     let (rows, steps) = (lengths.len(), lengths[0] + 1);
-    let [hidden, cell, kept] = [1, 2, 3].map(|seed| noise(rows * d, seed));
+    let [hidden, cell, factors] = [1, 2, 3].map(|seed| noise(rows * d, seed));
     for kind in [Kind::Lstm, Kind::Gru] {
         let gates = noise(steps * rows * kind.gates() * d, 4);
         let weight: Vec<f32> =
@@ -259,12 +258,12 @@ fn sequences() {
                 bias: &bias,
                 hidden: &hidden,
                 cell,
-                kept: Some(&kept),
+                dropout_factors: Some(&factors),
             };
             agree([rows, steps * d], |isa| {
                 let mut gates = gates.clone();
                 let [output, mut extra, states] = forward(isa, sequences, &mut gates);
-                let passed = Passed { output: &output, gradient: &gradient, last: &last };
+                let passed = OutputGradients { output: &output, gradient: &gradient, last: &last };
                 let found = backward(isa, sequences, passed, [&mut gates, &mut extra], true);
                 let of_weight = of_weight(sequences, &output, &gates, &extra);
                 // What stands behind an end is nobody's.
@@ -274,7 +273,15 @@ fn sequences() {
                     parts.filter(|&(place, _)| row(place)).flat_map(|(_, x)| x.to_vec()).collect()
                 };
                 let of_gates = real(&gates, kind.gates() * d);
-                vec![output, states, of_gates, of_weight, found.hidden, found.cell, found.kept]
+                vec![
+                    output,
+                    states,
+                    of_gates,
+                    of_weight,
+                    found.hidden,
+                    found.cell,
+                    found.dropout_factors,
+                ]
             });
         }
     }

@@ -15,31 +15,33 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a thread looks for the next job: longer than what a decoder does between two of them.
-const LINGER: Duration = Duration::from_micros(60);
+const SPIN_TIME: Duration = Duration::from_micros(60);
 /// How long it does so at a time, jobs or no jobs: it may be on top of what waits for another's work.
-const LONGEST: Duration = Duration::from_millis(50);
+const MAX_SPIN_TIME: Duration = Duration::from_millis(50);
 
 /// Whether threads that sleep are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wake {
+pub(super) enum SleepingThreads {
     /// The work is long enough.
-    Sleepers,
+    WakeAll,
     /// It is not, but those that are awake may help.
-    Nobody,
+    LeaveAsleep,
 }
 
 /// Does `work` on this thread, and at the same time on up to `helpers` others, as soon as they come.
 /// It must be work that is done when each that has begun is back: tasks that are taken one by one.
 ///
 /// A panic of one of them is raised here.
-pub(super) fn together(helpers: usize, wake: Wake, work: &(dyn Fn() + Sync)) {
-    let awake = claim(helpers);
-    // Of those that this thread has asked for before, some may not have come: in a pool that is busy
+pub(super) fn share_work(helpers: usize, wake: SleepingThreads, work: &(dyn Fn() + Sync)) {
+    let awake = claim_spinning(helpers);
+    // Of those that this thread has requested for before, some may not have come: in a pool that is busy
     // they never do, and asking again would fill its queue.
-    let asked = ASKED.with(Arc::clone);
+    let requested = REQUESTED.with(Arc::clone);
     let asleep = match wake {
-        Wake::Sleepers => (helpers - awake).saturating_sub(asked.load(Ordering::Relaxed)),
-        Wake::Nobody => 0,
+        SleepingThreads::WakeAll => {
+            (helpers - awake).saturating_sub(requested.load(Ordering::Relaxed))
+        }
+        SleepingThreads::LeaveAsleep => 0,
     };
     if awake + asleep == 0 {
         return work();
@@ -51,13 +53,13 @@ pub(super) fn together(helpers: usize, wake: Wake, work: &(dyn Fn() + Sync)) {
         POSTED_COUNT.fetch_add(awake, Ordering::Release);
     }
     for _ in 0..asleep {
-        let (job, asked) = (Arc::clone(&job), Arc::clone(&asked));
-        asked.fetch_add(1, Ordering::Relaxed);
+        let (job, requested) = (Arc::clone(&job), Arc::clone(&requested));
+        requested.fetch_add(1, Ordering::Relaxed);
         rayon::spawn(move || {
-            asked.fetch_sub(1, Ordering::Relaxed);
+            requested.fetch_sub(1, Ordering::Relaxed);
             // Also if it comes too late for this one: the next is near.
             job.help();
-            linger();
+            spin_for_work();
         });
     }
     // Whatever happens here, `work` must not go while somebody is inside.
@@ -142,21 +144,21 @@ impl Job {
     }
 }
 
-/// Jobs for threads that linger, each as often as it wants helpers.
+/// Jobs for threads that spin_for_work, each as often as it wants helpers.
 static POSTED: Mutex<VecDeque<Arc<Job>>> = Mutex::new(VecDeque::new());
 /// How many these are.
 static POSTED_COUNT: AtomicUsize = AtomicUsize::new(0);
-/// Threads that linger and have not been claimed: who claims one posts a job.
-static LINGERING: AtomicUsize = AtomicUsize::new(0);
+/// Threads that spin_for_work and have not been claimed: who claims one posts a job.
+static SPINNING: AtomicUsize = AtomicUsize::new(0);
 
 fn posted() -> MutexGuard<'static, VecDeque<Arc<Job>>> {
     POSTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Claims up to `most` of the threads that linger.
-fn claim(most: usize) -> usize {
+/// Claims up to `most` of the threads that spin_for_work.
+fn claim_spinning(most: usize) -> usize {
     let some = |awake: usize| (awake.min(most) > 0).then(|| awake - awake.min(most));
-    match LINGERING.fetch_update(Ordering::AcqRel, Ordering::Relaxed, some) {
+    match SPINNING.fetch_update(Ordering::AcqRel, Ordering::Relaxed, some) {
         Ok(before) => before.min(most),
         Err(_) => 0,
     }
@@ -164,18 +166,18 @@ fn claim(most: usize) -> usize {
 
 thread_local! {
     /// Whether this thread lingers, further up its stack.
-    static LINGERS: Cell<bool> = const { Cell::new(false) };
-    /// Helpers that this thread has asked its pool for, and that have not begun.
-    static ASKED: Arc<AtomicUsize> = Arc::default();
+    static IS_SPINNING: Cell<bool> = const { Cell::new(false) };
+    /// Helpers that this thread has requested its pool for, and that have not begun.
+    static REQUESTED: Arc<AtomicUsize> = Arc::default();
 }
 
 /// Helps with jobs that are posted, and with whatever else the pool has to do, until there has been
 /// nothing for a while.
-fn linger() {
-    if LINGERS.replace(true) {
+fn spin_for_work() {
+    if IS_SPINNING.replace(true) {
         return;
     }
-    LINGERING.fetch_add(1, Ordering::AcqRel);
+    SPINNING.fetch_add(1, Ordering::AcqRel);
     let began = Instant::now();
     let mut since = began;
     loop {
@@ -189,23 +191,23 @@ fn linger() {
             // Who posted it has claimed this thread.
             job.help();
             since = Instant::now();
-            if since - began > LONGEST {
+            if since - began > MAX_SPIN_TIME {
                 break;
             }
-            LINGERING.fetch_add(1, Ordering::AcqRel);
-        } else if claim(1) == 1 {
+            SPINNING.fetch_add(1, Ordering::AcqRel);
+        } else if claim_spinning(1) == 1 {
             // It claims itself, so as not to be waited for while it does something else.
             if rayon::yield_now() == Some(rayon::Yield::Executed) {
                 since = Instant::now();
             }
-            if since.elapsed() > LINGER || began.elapsed() > LONGEST {
+            if since.elapsed() > SPIN_TIME || began.elapsed() > MAX_SPIN_TIME {
                 break;
             }
-            LINGERING.fetch_add(1, Ordering::AcqRel);
+            SPINNING.fetch_add(1, Ordering::AcqRel);
         }
         // Else somebody has claimed a thread, and is about to post.
     }
-    LINGERS.set(false);
+    IS_SPINNING.set(false);
 }
 
 /// A job that is posted.
@@ -225,9 +227,9 @@ mod tests {
     const ROUNDS: usize = if cfg!(miri) { 2 } else { 2000 };
 
     /// Adds the numbers below `tasks`, each of them once, by whoever comes.
-    fn sum(tasks: usize, wake: Wake) -> usize {
+    fn sum(tasks: usize, wake: SleepingThreads) -> usize {
         let (next, sum) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        together(2, wake, &|| {
+        share_work(2, wake, &|| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= tasks {
@@ -243,7 +245,11 @@ mod tests {
     fn every_task_is_done_once_and_before_the_end() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
         for round in 0..ROUNDS {
-            let wake = if round % 3 == 0 { Wake::Sleepers } else { Wake::Nobody };
+            let wake = if round % 3 == 0 {
+                SleepingThreads::WakeAll
+            } else {
+                SleepingThreads::LeaveAsleep
+            };
             let tasks = round % 7;
             assert_eq!(sum(tasks, wake), tasks * tasks.saturating_sub(1) / 2);
             assert_eq!(pool.install(|| sum(5, wake)), 10);
@@ -255,12 +261,14 @@ mod tests {
     fn callers_do_not_mind_each_other() {
         thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (0..ROUNDS).for_each(|_| assert_eq!(sum(6, Wake::Sleepers), 15)));
+                scope.spawn(|| {
+                    (0..ROUNDS).for_each(|_| assert_eq!(sum(6, SleepingThreads::WakeAll), 15))
+                });
             }
         });
     }
 
-    /// A pool whose threads are all busy is not asked again and again.
+    /// A pool whose threads are all busy is not requested again and again.
     #[test]
     fn helpers_that_do_not_come_are_not_asked_for_again() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
@@ -268,9 +276,9 @@ mod tests {
         pool.scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|_| {
-                    (0..ROUNDS).for_each(|_| assert_eq!(sum(6, Wake::Sleepers), 15));
+                    (0..ROUNDS).for_each(|_| assert_eq!(sum(6, SleepingThreads::WakeAll), 15));
                     left.fetch_max(
-                        ASKED.with(|asked| asked.load(Ordering::Relaxed)),
+                        REQUESTED.with(|requested| requested.load(Ordering::Relaxed)),
                         Ordering::Relaxed,
                     );
                 });
@@ -284,7 +292,7 @@ mod tests {
         for round in 0..ROUNDS.min(20) {
             let inside = AtomicUsize::new(0);
             let raised = catch_unwind(AssertUnwindSafe(|| {
-                together(2, Wake::Sleepers, &|| {
+                share_work(2, SleepingThreads::WakeAll, &|| {
                     inside.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_micros(100));
                     inside.fetch_sub(1, Ordering::Relaxed);

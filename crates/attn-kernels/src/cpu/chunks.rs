@@ -1,19 +1,19 @@
 //! Slices that tasks work on part by part, and vectors of rows that end anywhere.
 
 use super::pages;
-use super::schedule::{Shared, each};
+use super::schedule::{SharedPtr, run_tasks};
 use super::simd::Simd;
 use std::mem::MaybeUninit;
 
 /// Memory that is about to be written.
-pub(super) type Fresh = [MaybeUninit<f32>];
+pub(super) type Uninit = [MaybeUninit<f32>];
 
 /// Gives slices to tasks, on all threads: task `i` gets the elements from `i * sizes[k]` on of slice
 /// `k`, `sizes[k]` or what is left. `work` is about how many operations all of them take.
 ///
 /// # Panics
 /// If the slices are not of as many parts.
-pub(super) fn parts<T: Send, const N: usize>(
+pub(super) fn for_each_chunk<T: Send, const N: usize>(
     slices: [&mut [T]; N],
     sizes: [usize; N],
     work: usize,
@@ -23,8 +23,8 @@ pub(super) fn parts<T: Send, const N: usize>(
     let tasks = lengths[0].div_ceil(sizes[0].max(1));
     let fits = |k: usize| lengths[k].div_ceil(sizes[k].max(1)) == tasks;
     assert!((0..N).all(fits), "{lengths:?} elements in parts of {sizes:?}");
-    let starts = slices.map(|slice| Shared(slice.as_mut_ptr()));
-    each(
+    let starts = slices.map(|slice| SharedPtr(slice.as_mut_ptr()));
+    run_tasks(
         tasks,
         work,
         || (),
@@ -40,19 +40,19 @@ pub(super) fn parts<T: Send, const N: usize>(
     );
 }
 
-/// [`parts`] of new vectors of `lengths` elements.
+/// [`for_each_chunk`] of new vectors of `lengths` elements.
 ///
 /// # Safety
 /// A task must write all elements that it gets.
-pub(super) unsafe fn fill<const N: usize>(
+pub(super) unsafe fn fill_chunks<const N: usize>(
     lengths: [usize; N],
     sizes: [usize; N],
     work: usize,
-    task: impl Fn(usize, [&mut Fresh; N]) + Sync,
+    task: impl Fn(usize, [&mut Uninit; N]) + Sync,
 ) -> [Vec<f32>; N] {
     let mut outputs = lengths.map(|length| {
         let output = Vec::<f32>::with_capacity(length);
-        pages::prefer_large(output.as_ptr(), length);
+        pages::prefer_large_pages(output.as_ptr(), length);
         output
     });
     let mut lengths_left = lengths.into_iter();
@@ -60,7 +60,7 @@ pub(super) unsafe fn fill<const N: usize>(
         let length = lengths_left.next().expect("a length for each");
         &mut output.spare_capacity_mut()[..length]
     });
-    parts(slices, sizes, work, task);
+    for_each_chunk(slices, sizes, work, task);
     for (output, length) in outputs.iter_mut().zip(lengths) {
         // SAFETY: that much was asked for, and the caller promises that the tasks have written it.
         unsafe { output.set_len(length) };
@@ -84,7 +84,7 @@ pub(super) fn load<S: Simd<T = f32>>(simd: S, from: &[f32], at: usize) -> S::V {
 
 /// Writes the vector from `at` on, up to the end.
 #[inline(always)]
-pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Fresh, at: usize, v: S::V) {
+pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Uninit, at: usize, v: S::V) {
     let to = &mut to[at..];
     if to.len() >= S::LANES {
         // SAFETY: that many are there.
@@ -100,7 +100,7 @@ pub(super) fn store<S: Simd<T = f32>>(simd: S, to: &mut Fresh, at: usize, v: S::
 #[inline(always)]
 pub(super) fn overwrite<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v: S::V) {
     // SAFETY: `store` writes numbers.
-    store(simd, unsafe { as_fresh(to) }, at, v);
+    store(simd, unsafe { as_uninit(to) }, at, v);
 }
 
 /// Numbers that are about to be written over.
@@ -108,9 +108,9 @@ pub(super) fn overwrite<S: Simd<T = f32>>(simd: S, to: &mut [f32], at: usize, v:
 /// # Safety
 /// Nothing but numbers may be written through it.
 #[inline(always)]
-pub(super) unsafe fn as_fresh(written: &mut [f32]) -> &mut Fresh {
+pub(super) unsafe fn as_uninit(written: &mut [f32]) -> &mut Uninit {
     // SAFETY: of one layout, and the caller's promise.
-    unsafe { &mut *(std::ptr::from_mut(written) as *mut Fresh) }
+    unsafe { &mut *(std::ptr::from_mut(written) as *mut Uninit) }
 }
 
 /// What has been written.
@@ -118,13 +118,13 @@ pub(super) unsafe fn as_fresh(written: &mut [f32]) -> &mut Fresh {
 /// # Safety
 /// All of it must have been.
 #[inline(always)]
-pub(super) unsafe fn as_written(fresh: &Fresh) -> &[f32] {
+pub(super) unsafe fn assume_init(fresh: &Uninit) -> &[f32] {
     // SAFETY: of one layout, and the caller's promise.
     unsafe { &*(std::ptr::from_ref(fresh) as *const [f32]) }
 }
 
 /// `v` in the first `count` lanes, `other` in those behind.
 #[inline(always)]
-pub(super) fn first<S: Simd<T = f32>>(simd: S, count: usize, v: S::V, other: S::V) -> S::V {
+pub(super) fn select_first<S: Simd<T = f32>>(simd: S, count: usize, v: S::V, other: S::V) -> S::V {
     if count >= S::LANES { v } else { simd.select(simd.mask((1 << count) - 1), v, other) }
 }

@@ -2,10 +2,11 @@
 //! not a number is hidden from something that is. Multiplying it by a weight of zero would not do.
 //! Slow and plain.
 
-use super::problem::{Gradients, Output, Problem, Saved, Shape};
-use super::schedule::{Shared, each};
-use super::scores::normaliser;
+use super::problem::{Gradients, Problem, Saved, Shape};
+use super::schedule::{SharedPtr, run_tasks};
+use super::scores::normalizer;
 use super::simd::Real;
+use crate::layout::Output;
 
 /// Context and statistics.
 pub(super) fn forward<T: Real>(problem: &Problem<T>) -> (Output<T>, Vec<T>) {
@@ -14,8 +15,8 @@ pub(super) fn forward<T: Real>(problem: &Problem<T>) -> (Output<T>, Vec<T>) {
     let mut context = Output::like(&problem.query, [batch, heads, queries, value_width]);
     let rows = batch * heads * queries;
     let mut statistics = vec![T::ZERO; 2 * rows];
-    let (to, statistics_to) = (context.shared(), Shared(statistics.as_mut_ptr()));
-    each(
+    let (to, statistics_to) = (context.shared(), SharedPtr(statistics.as_mut_ptr()));
+    run_tasks(
         batch * heads,
         usize::MAX,
         || (),
@@ -138,7 +139,7 @@ impl<'a, 'b, T: Real> Row<'a, 'b, T> {
         let [b, h, i] = at;
         let g = h / shape.group;
         let seen = Vec::new();
-        let [log_sum_exp, remainder] = normaliser(T::ZERO, T::ZERO);
+        let [log_sum_exp, remainder] = normalizer(T::ZERO, T::ZERO);
         let mut row = Self { problem, at, g, seen, log_sum_exp, remainder };
         let options = problem.options;
         let scale = T::from_f64(options.scale);
@@ -171,7 +172,7 @@ impl<'a, 'b, T: Real> Row<'a, 'b, T> {
             return row;
         }
         let total = logits().map(|logit| exp(logit - largest)).fold(T::ZERO, |a, b| a + b);
-        [row.log_sum_exp, row.remainder] = normaliser(largest, total);
+        [row.log_sum_exp, row.remainder] = normalizer(largest, total);
         let index = ((b * shape.heads + h) * shape.queries + i) as u64;
         for seen in &mut row.seen {
             seen.weight = exp(seen.weight - largest) / total;

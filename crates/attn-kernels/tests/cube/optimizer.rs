@@ -1,4 +1,4 @@
-//! A step of the optimiser, and the length of a gradient.
+//! A step of the optimizer, and the length of a gradient.
 
 use super::cases::matrices::steps_of_adamw;
 use super::cases::{assert_close, noise, numbers};

@@ -3,45 +3,45 @@
 //! In burn's graph each reader of a tensor makes a gradient of its own, and the graph adds them: a
 //! pass over memory for each, on one thread. A forked tensor has a place where its readers add theirs
 //! while they compute them. All that they leave in the graph is a token, by which the turn of the
-//! fork comes after theirs.
+//! accumulator comes after theirs.
 //!
 //! A reader whose result no loss depends on is never asked, and adds nothing.
 
 mod ops;
 
-use crate::slices::{Slices, tensor};
+use crate::slices::{SliceBackend, tensor};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, TensorMetadata};
 use burn::tensor::Tensor;
-use ops::ForkOps;
+use ops::AccumulatorOps;
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the gradients of a forked tensor are added up; nowhere, if it is none.
 #[derive(Clone, Debug, Default)]
-pub struct Fork(Option<Arc<Mutex<Option<Sum>>>>);
+pub struct GradientAccumulator(Option<Arc<Mutex<Option<Sum>>>>);
 
 /// A tensor of a backend that only the nodes know.
 type Sum = Box<dyn Any + Send>;
 
-impl Fork {
-    /// The tensor, for readers that know the fork.
+impl GradientAccumulator {
+    /// The tensor, for readers that know the accumulator.
     pub(crate) fn new<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Self) {
-        let fork = Self(Some(Arc::default()));
-        let x = <Dispatch as ForkOps>::fork(x.into_dispatch(), fork.clone());
-        (Tensor::from_dispatch(x), fork)
+        let accumulator = Self(Some(Arc::default()));
+        let x = <Dispatch as AccumulatorOps>::accumulator(x.into_dispatch(), accumulator.clone());
+        (Tensor::from_dispatch(x), accumulator)
     }
 
-    /// The forked tensor, for a reader that knows nothing of the fork.
+    /// The forked tensor, for a reader that knows nothing of the accumulator.
     pub(crate) fn pass<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        Tensor::from_dispatch(<Dispatch as ForkOps>::pass(x.into_dispatch(), self.clone()))
+        Tensor::from_dispatch(<Dispatch as AccumulatorOps>::pass(x.into_dispatch(), self.clone()))
     }
 
     /// Gives a tensor its gradient from one reader, who adds it to that of others, if it is handed
     /// one. The tensor is the node's.
-    pub(crate) fn register<B: Slices<f32>>(
+    pub(crate) fn register<B: SliceBackend<f32>>(
         &self,
         graph: &mut Gradients,
         node: NodeId,
@@ -59,7 +59,7 @@ impl Fork {
     }
 
     /// What the readers have added up.
-    fn take<B: Slices<f32>>(&self) -> Option<FloatTensor<B>> {
+    fn take<B: SliceBackend<f32>>(&self) -> Option<FloatTensor<B>> {
         let place = self.0.as_ref()?;
         let sum = place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(*sum.downcast().expect("the readers of a tensor are of its backend"))

@@ -4,7 +4,7 @@ use crate::random::combine;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::Range;
 
-/// What a column adds to the row's key: the golden ratio in 32 bits, which spreads neighbours.
+/// What a column adds to the row's key: the golden ratio in 32 bits, which spreads neighbors.
 pub(crate) const COLUMN_STEP: u32 = 0x9E37_79B9;
 /// The multipliers of Wellons' "lowbias32" (hash-prospector, 2018).
 pub(crate) const MULTIPLIERS: [u32; 2] = [0x7FEB_352D, 0x846C_A68B];
@@ -19,7 +19,7 @@ pub(crate) const MULTIPLIERS: [u32; 2] = [0x7FEB_352D, 0x846C_A68B];
 /// hash(x, y):  x ^= x >> 16;  x *= 0x7FEB352D;  x ^= x >> 15;  x ^= y;  x *= 0x846CA68B;  x ^= x >> 16
 /// ```
 ///
-/// in wrapping 32-bit arithmetic: two multiplications per element, which vectorise. For attention
+/// in wrapping 32-bit arithmetic: two multiplications per element, which vectorize. For attention
 /// the column is the key and the row is `(batch · heads + head) · queries + query`, so the mask is
 /// the same whatever the tile size, the thread count or the backend. Kept elements are scaled by
 /// `1 / (1 - prob)` (Srivastava et al. 2014, section 10, "inverted" dropout).
@@ -143,9 +143,9 @@ mod tests {
         }
     }
 
-    /// Neighbouring rows, columns and seeds agree as often as independent draws would.
+    /// Neighboring rows, columns and seeds agree as often as independent draws would.
     #[test]
-    fn neighbours_are_uncorrelated() {
+    fn neighbors_are_uncorrelated() {
         let [rows, columns] = [300, 500];
         let at = |seed| DropoutMask::new(0.5, seed).factors(rows, columns);
         let (one, other) = (at(4), at(5));
