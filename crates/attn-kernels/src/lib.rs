@@ -22,6 +22,8 @@ pub mod linear;
 mod maybe;
 pub mod narrow;
 pub mod norm;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod operation;
 mod parameters;
 mod random;
 pub mod recurrent;

@@ -1,6 +1,6 @@
 //! Linear layers and tables of embeddings.
 
-use crate::recurrent::of_each_row;
+use attn_kernels::linear::row_invariant_linear;
 use burn::module::Param;
 use burn::nn::{Embedding, Initializer, Linear};
 use burn::tensor::{Device, Tensor};
@@ -26,5 +26,5 @@ pub(crate) fn embedding(vocab: usize, width: usize, device: &Device) -> Embeddin
 /// - `x`: `[.., d_input]`
 /// - result: `[.., d_output]`
 pub(crate) fn apply<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
-    of_each_row(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
+    row_invariant_linear(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
 }

@@ -1,104 +1,57 @@
 //! Additive scores as an operation of the processor backends.
-#![allow(deprecated)] // burn's ndarray, in favor of flex.
 
 use crate::cpu::additive::{Pairs, backward, forward};
 use crate::cpu::isa;
-use crate::slices::{SliceBackend, contiguous, for_slice_backends, slice, tensor};
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::autodiff::{Autodiff, NodeId};
+use crate::operation::{Inputs, Operation, Parents, run};
+use crate::slices::{SliceBackend, contiguous, slice, tensor};
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
 
 pub(super) fn scores(query: Tensor<4>, key: Tensor<4>, v: Tensor<1>) -> Tensor<4> {
-    let (query, key, v) = (query.into_dispatch(), key.into_dispatch(), v.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as AdditiveOps>::additive_scores(query, key, v))
+    run(Scores, [query.into_dispatch(), key.into_dispatch(), v.into_dispatch()], None)
 }
 
-/// Scores of additive attention.
-#[backend_extension(
-    NdArray: cfg(feature = "ndarray"),
-    Flex: cfg(feature = "flex"),
-    Autodiff
-)]
-pub trait AdditiveOps: Backend {
-    /// `[batch, heads, queries, keys]`
-    fn additive_scores(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
-}
+/// Of query, key and `v`: `[batch, heads, queries, keys]`.
+#[derive(Clone, Debug)]
+struct Scores;
 
-for_slice_backends!(AdditiveOps {
-    fn additive_scores(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let inputs = [query, key, v].map(contiguous::<Self, f32>);
-        let scores = forward(isa(), pairs::<Self>(&inputs));
+impl Operation<3, 3> for Scores {
+    type Saved<B: SliceBackend<f32>> = ();
+
+    fn forward<B: SliceBackend<f32>>(
+        &self,
+        inputs: Inputs<B>,
+        _: [bool; 3],
+    ) -> (FloatTensor<B>, ()) {
+        let (inputs, _) = inputs.split();
+        let inputs = inputs.map(contiguous::<B, f32>);
+        let scores = forward(isa(), pairs::<B>(&inputs));
         let [batch, heads, queries, _] = inputs[0].shape().dims();
         let keys = inputs[1].shape().dims::<4>()[2];
-        tensor::<Self, f32>(scores, [batch, heads, queries, keys], &inputs[0].device())
+        (tensor::<B, f32>(scores, [batch, heads, queries, keys], &inputs[0].device()), ())
     }
-});
 
-/// Of tensors in order.
+    fn backward<B: SliceBackend<f32>>(
+        self,
+        (): (),
+        inputs: [FloatTensor<B>; 3],
+        gradient: FloatTensor<B>,
+        mut parents: Parents<B, 3>,
+    ) {
+        let gradient = contiguous::<B, f32>(gradient);
+        let inputs = inputs.map(contiguous::<B, f32>);
+        let gradients = backward(isa(), pairs::<B>(&inputs), slice::<B, f32>(&gradient));
+        for (slot, (of_input, input)) in gradients.into_iter().zip(&inputs).enumerate() {
+            parents.register(slot, tensor::<B, f32>(of_input, input.shape(), &input.device()));
+        }
+    }
+}
+
+/// Of contiguous tensors.
 fn pairs<B: SliceBackend<f32>>(inputs: &[FloatTensor<B>; 3]) -> Pairs<'_> {
     let [_, _, queries, d] = inputs[0].shape().dims();
     let keys = inputs[1].shape().dims::<4>()[2];
     let [query, key, v] = inputs.each_ref().map(slice::<B, f32>);
     Pairs { query, key, v, queries, keys, d }
-}
-
-/// The node of the scores.
-#[derive(Debug)]
-struct Scores;
-
-impl<B: SliceBackend<f32>> Backward<B, 3> for Scores {
-    type State = [NodeId; 3];
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        graph: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let Ops { node, parents, state } = ops;
-        let gradient = contiguous::<B, f32>(graph.consume::<B>(&node));
-        let inputs = state.map(|id| contiguous::<B, f32>(checkpointer.retrieve_node_output(id)));
-        let gradients = backward(isa(), pairs::<B>(&inputs), slice::<B, f32>(&gradient));
-        for ((parent, of_input), input) in parents.into_iter().zip(gradients).zip(&inputs) {
-            if let Some(parent) = parent {
-                let of_input = tensor::<B, f32>(of_input, input.shape(), &input.device());
-                graph.register::<B>(parent.id, of_input);
-            }
-        }
-    }
-}
-
-impl<B: SliceBackend<f32> + AdditiveOps, C: CheckpointStrategy> AdditiveOps for Autodiff<B, C> {
-    fn additive_scores(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let inputs = [query, key, v];
-        let run = |inputs: [FloatTensor<Self>; 3]| {
-            let [query, key, v] = inputs.map(|tensor| tensor.into_primitive());
-            B::additive_scores(query, key, v)
-        };
-        let nodes = inputs.each_ref().map(|tensor| tensor.node());
-        match Scores.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = inputs.each_ref().map(|tensor| prep.checkpoint(tensor));
-                prep.finish(state, run(inputs))
-            }
-            OpsKind::UnTracked(prep) => prep.finish(run(inputs)),
-        }
-    }
 }

@@ -35,6 +35,24 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
     result
 }
 
+/// [`product`], of which a row has the same bits however many rows there are.
+///
+/// `gemm` sums a product of a single row in another order; so that one gets a row of zeros beside it.
+///
+/// # Panics
+/// As [`product_into`].
+pub(crate) fn row_invariant_product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
+    if a.rows != 1 {
+        return product(a, b, plus);
+    }
+    let mut rows = a.select(&[0]);
+    rows.resize(2 * a.columns, 0.0); // the pad row
+    let rows = Matrix::new(&rows, [2, a.columns], [a.columns, 1]);
+    let mut result = product(rows, b, plus);
+    result.truncate(b.columns);
+    result
+}
+
 /// [`product`] over what was there, by rows.
 ///
 /// # Panics

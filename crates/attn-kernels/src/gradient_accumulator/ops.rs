@@ -1,106 +1,72 @@
-//! A accumulator in burn's graph of gradients; on the processor backends themselves it is nothing.
-#![allow(deprecated)] // burn's ndarray, in favor of flex.
+//! An accumulator in burn's graph of gradients; forwards its operations do nothing.
 
 use super::GradientAccumulator;
-use crate::slices::{SliceBackend, contiguous, for_slice_backends, modified, slice};
-use burn::backend::autodiff::Autodiff;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use crate::operation::{Inputs, Operation, Parents};
+use crate::slices::{SliceBackend, contiguous, modified, slice};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, backend_extension};
 
-/// The same tensor for several readers.
-#[backend_extension(
-    NdArray: cfg(feature = "ndarray"),
-    Flex: cfg(feature = "flex"),
-    Autodiff
-)]
-pub trait AccumulatorOps: Backend {
-    /// For readers that know the accumulator.
-    fn accumulator(x: FloatTensor<Self>, accumulator: GradientAccumulator) -> FloatTensor<Self>;
+/// The tensor whose gradients are accumulated, for operations that know the accumulator.
+#[derive(Clone, Debug)]
+pub(super) struct Accumulated(pub(super) GradientAccumulator);
 
-    /// Of a forked tensor, for one that knows nothing of it.
-    fn pass(x: FloatTensor<Self>, accumulator: GradientAccumulator) -> FloatTensor<Self>;
-}
+impl Operation<1, 0> for Accumulated {
+    type Saved<B: SliceBackend<f32>> = ();
 
-for_slice_backends!(AccumulatorOps {
-    fn accumulator(x: FloatTensor<Self>, _: GradientAccumulator) -> FloatTensor<Self> {
-        x
+    fn forward<B: SliceBackend<f32>>(
+        &self,
+        inputs: Inputs<B>,
+        _: [bool; 1],
+    ) -> (FloatTensor<B>, ()) {
+        let ([x], _) = inputs.split();
+        (x, ())
     }
 
-    fn pass(x: FloatTensor<Self>, _: GradientAccumulator) -> FloatTensor<Self> {
-        x
-    }
-});
-
-/// The node of a forked tensor.
-#[derive(Debug)]
-struct Accumulated;
-
-impl<B: SliceBackend<f32>> Backward<B, 1> for Accumulated {
-    type State = GradientAccumulator;
-
-    fn backward(
+    /// The gradient that is given is a token.
+    fn backward<B: SliceBackend<f32>>(
         self,
-        ops: Ops<GradientAccumulator, 1>,
-        graph: &mut Gradients,
-        _: &mut Checkpointer,
+        (): (),
+        []: [FloatTensor<B>; 0],
+        _: FloatTensor<B>,
+        mut parents: Parents<B, 1>,
     ) {
-        let Ops { node, parents: [x], state } = ops;
-        // A token.
-        graph.consume::<B>(&node);
-        if let (Some(parent), Some(sum)) = (x, state.take::<B>()) {
-            graph.register::<B>(parent.id, sum);
+        if let Some(sum) = self.0.take::<B>() {
+            parents.register(0, sum);
         }
     }
 }
 
-/// The node of a reader that knows nothing of the accumulator.
-#[derive(Debug)]
-struct Passed;
+/// That tensor for an operation that does not know the accumulator.
+#[derive(Clone, Debug)]
+pub(super) struct OrdinaryReader(pub(super) GradientAccumulator);
 
-impl<B: SliceBackend<f32>> Backward<B, 1> for Passed {
-    type State = GradientAccumulator;
+impl Operation<1, 0> for OrdinaryReader {
+    type Saved<B: SliceBackend<f32>> = ();
 
-    fn backward(
+    fn forward<B: SliceBackend<f32>>(
+        &self,
+        inputs: Inputs<B>,
+        _: [bool; 1],
+    ) -> (FloatTensor<B>, ()) {
+        let ([x], _) = inputs.split();
+        (x, ())
+    }
+
+    fn backward<B: SliceBackend<f32>>(
         self,
-        ops: Ops<GradientAccumulator, 1>,
-        graph: &mut Gradients,
-        _: &mut Checkpointer,
+        (): (),
+        []: [FloatTensor<B>; 0],
+        gradient: FloatTensor<B>,
+        mut parents: Parents<B, 1>,
     ) {
-        let Ops { node, parents: [x], state } = ops;
-        let gradient = graph.consume::<B>(&node);
-        if let Some(parent) = x {
-            state.register::<B>(graph, parent.id, |sum| match sum {
-                None => gradient,
-                Some(sum) => {
-                    let gradient = contiguous::<B, f32>(gradient);
-                    let gradient = slice::<B, f32>(&gradient);
-                    modified::<B, f32>(sum, |sum| {
-                        sum.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
-                    })
-                }
-            });
-        }
-    }
-}
-
-impl<B: SliceBackend<f32> + AccumulatorOps, C: CheckpointStrategy> AccumulatorOps
-    for Autodiff<B, C>
-{
-    fn accumulator(x: FloatTensor<Self>, accumulator: GradientAccumulator) -> FloatTensor<Self> {
-        match Accumulated.prepare::<C>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(accumulator, x.into_primitive()),
-            OpsKind::UnTracked(prep) => prep.finish(x.into_primitive()),
-        }
-    }
-
-    fn pass(x: FloatTensor<Self>, accumulator: GradientAccumulator) -> FloatTensor<Self> {
-        match Passed.prepare::<C>([x.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(accumulator, x.into_primitive()),
-            OpsKind::UnTracked(prep) => prep.finish(x.into_primitive()),
-        }
+        self.0.register(&mut parents, 0, |sum| match sum {
+            None => gradient,
+            Some(sum) => {
+                let gradient = contiguous::<B, f32>(gradient);
+                let gradient = slice::<B, f32>(&gradient);
+                modified::<B, f32>(sum, |sum| {
+                    sum.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
+                })
+            }
+        });
     }
 }

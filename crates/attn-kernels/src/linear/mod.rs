@@ -40,7 +40,43 @@ pub fn linear<const D: usize>(
     check(&x, &weight, bias.as_ref());
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&x, &weight, bias.as_ref()) {
-        return ops::linear(x, weight, bias);
+        return ops::linear(x, weight, bias, false);
+    }
+    module::linear(x, weight, bias)
+}
+
+/// [`linear`], of which the result of a row does not depend on how many rows there are, to the last bit, where
+/// a kernel computes it: a sequence has the same result alone and in a batch.
+///
+/// [`linear`] itself keeps to that but for a single row, of which it reads the weight in the order that is
+/// fastest; here a single row costs what two do.
+///
+/// # Shapes
+/// - as [`linear`]
+///
+/// # Panics
+/// As [`linear`].
+///
+/// ```
+/// use attn_kernels::linear::row_invariant_linear;
+/// use burn::tensor::{Device, Distribution, Tensor};
+///
+/// let device = Device::default();
+/// let random = |dims| Tensor::<2>::random(dims, Distribution::Default, &device);
+/// let (x, weight) = (random([3, 700]), random([700, 5]));
+/// let all = row_invariant_linear(x.clone(), weight.clone(), None);
+/// let first = row_invariant_linear(x.narrow(0, 0, 1), weight, None);
+/// assert_eq!(all.narrow(0, 0, 1).into_data(), first.into_data());
+/// ```
+pub fn row_invariant_linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    check(&x, &weight, bias.as_ref());
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if has_kernel(&x, &weight, bias.as_ref()) {
+        return ops::linear(x, weight, bias, true);
     }
     module::linear(x, weight, bias)
 }

@@ -83,8 +83,8 @@ pub fn norm_with_residual<const D: usize>(
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&x, &gamma, beta.as_ref()) {
         let (x, accumulator) = GradientAccumulator::new(x);
-        let beside = accumulator.pass(x.clone());
-        return [ops::norm(x, gamma, beta, epsilon, accumulator), beside];
+        let residual = accumulator.for_ordinary_reader(x.clone());
+        return [ops::norm(x, gamma, beta, epsilon, accumulator), residual];
     }
     let normed = match beta {
         Some(beta) => twin::layer_norm(x.clone(), gamma, beta, epsilon),

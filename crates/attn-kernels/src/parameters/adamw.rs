@@ -1,6 +1,27 @@
 //! The hyperparameters of a step of AdamW.
 
 /// The numbers of a step, the same for all elements of a parameter.
+///
+/// ```
+/// use attn_kernels::adamw::Step;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let step = Step {
+///     beta_1: 0.9,
+///     beta_2: 0.999,
+///     epsilon: 1e-8,
+///     weight_decay: 0.0,
+///     rate: 0.1,
+///     scale: 1.0,
+///     number: 1,
+/// };
+/// let zeros = || Tensor::<1>::zeros([1], &device);
+/// let gradient = Tensor::<1>::from_floats([5.0], &device);
+/// let (parameter, _) = step.take(zeros(), gradient, [zeros(), zeros()]);
+/// // The first step has the length of the rate, whatever the gradient's is.
+/// assert!((parameter.into_scalar::<f32>() + 0.1).abs() < 1e-6);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Memory of the mean of the gradient.

@@ -23,6 +23,17 @@ pub(crate) const MULTIPLIERS: [u32; 2] = [0x7FEB_352D, 0x846C_A68B];
 /// the column is the key and the row is `(batch · heads + head) · queries + query`, so the mask is
 /// the same whatever the tile size, the thread count or the backend. Kept elements are scaled by
 /// `1 / (1 - prob)` (Srivastava et al. 2014, section 10, "inverted" dropout).
+///
+/// ```
+/// use attn_kernels::DropoutMask;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let mask = DropoutMask::new(0.5, 7);
+/// let dropped = mask.apply(Tensor::<2>::ones([3, 8], &Device::default()));
+/// let expected = mask.factors(3, 8);
+/// assert_eq!(dropped.into_data().try_to_vec::<f32>().unwrap(), expected);
+/// assert_eq!(expected[9], if mask.keeps(1, 1) { 2.0 } else { 0.0 });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DropoutMask {
     prob: f64,

@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, assert_shape};
 
 pub use crate::parameters::Pairing;
 
-/// Turns each pair of features `(x, y)` by an angle, to `(x cos - y sin, y cos + x sin)` (Su et al.
+/// Rotates each pair of features `(x, y)` by an angle, to `(x cos - y sin, y cos + x sin)` (Su et al.
 /// 2021, equation 34).
 ///
 /// Differentiable in `x`; the angles are constants. The result lies in memory as `x` does, heads
@@ -23,6 +23,18 @@ pub use crate::parameters::Pairing;
 ///
 /// # Panics
 /// If the shapes do not fit.
+///
+/// ```
+/// use attn_kernels::rotary::{Pairing, rotate};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let x = Tensor::<4>::from_floats([[[[1.0, 2.0]]]], &device);
+/// // By a right angle.
+/// let [cos, sin] = [0.0, 1.0].map(|number| Tensor::<4>::from_floats([[[[number]]]], &device));
+/// let rotated = rotate(x, cos, sin, Pairing::HalfSplit);
+/// assert_eq!(rotated.into_data().try_to_vec::<f32>().unwrap(), [-2.0, 1.0]);
+/// ```
 pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>, pairing: Pairing) -> Tensor<4> {
     let [rows, _, steps, half] = cos.dims();
     let [batch, ..] = x.dims();

@@ -117,6 +117,19 @@ pub(crate) fn modified<B: SliceBackend<T>, T: Element>(
     self::tensor::<B, T>(elements, tensor.shape(), &tensor.device())
 }
 
+/// [`modified`], of two tensors together.
+pub(crate) fn modified_both<B: SliceBackend<T>, T: Element>(
+    first: FloatTensor<B>,
+    second: FloatTensor<B>,
+    change: impl FnOnce(&mut [T], &mut [T]),
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let mut modified_second = None;
+    let first = modified::<B, T>(first, |first| {
+        modified_second = Some(modified::<B, T>(second, |second| change(first, second)));
+    });
+    (first, modified_second.expect("`modified` calls its function"))
+}
+
 /// Of a tensor that is [contiguous].
 pub(crate) fn slice<B: SliceBackend<T>, T>(tensor: &FloatTensor<B>) -> &[T] {
     &memory::<B, T>(tensor).data[..tensor.shape().num_elements()]

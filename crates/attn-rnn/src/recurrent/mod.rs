@@ -27,5 +27,4 @@ pub use layers::{Layer, Recurrent, RecurrentOutput};
 pub use lstm::{CellNorm, LstmCell};
 pub(crate) use packing::index;
 pub use projection::Projection;
-pub(crate) use projection::of_each_row;
 pub use state::State;

@@ -2,7 +2,7 @@
 
 use super::init;
 use crate::config::LAYER_NORM_EPSILON;
-use attn_kernels::linear::linear;
+use attn_kernels::linear::row_invariant_linear;
 use attn_kernels::norm::layer_norm;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -57,35 +57,13 @@ impl Projection {
         assert_shape!(x, [.., d_input]);
         let bias = self.bias.as_ref().map(|bias| bias.val());
         match &self.gain {
-            None => of_each_row(x, self.weight.val(), bias),
+            None => row_invariant_linear(x, self.weight.val(), bias),
             Some(gain) => {
-                let projected = of_each_row(x, self.weight.val(), None);
+                let projected = row_invariant_linear(x, self.weight.val(), None);
                 let none = || Tensor::zeros([width], (&projected.device(), projected.dtype()));
                 let beta = bias.unwrap_or_else(none);
                 layer_norm(projected, gain.val(), beta, LAYER_NORM_EPSILON)
             }
         }
     }
-}
-
-/// `x W + b`, such that a row's result is the same in whatever company.
-///
-/// A product of a single row is summed in another order than one of many, and the kernel cuts many
-/// rows into parts of an even number. So an odd row gets company.
-pub(crate) fn of_each_row<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<D> {
-    let mut dims = x.dims();
-    let rows: usize = dims[..D - 1].iter().product();
-    if rows.is_multiple_of(2) {
-        return linear(x, weight, bias);
-    }
-    let [d_input, width] = weight.dims();
-    let x = x.reshape([rows, d_input]);
-    let company = Tensor::zeros([1, d_input], (&x.device(), x.dtype()));
-    let y = linear(Tensor::cat(vec![x, company], 0), weight, bias);
-    dims[D - 1] = width;
-    y.slice_dim(0, 0..rows).reshape(dims)
 }

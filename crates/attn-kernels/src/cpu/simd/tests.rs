@@ -84,13 +84,13 @@ impl<T: Real> Op<T> for Lanes {
         let each = |f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
             a.iter().zip(&b).map(|(a, b)| f(a.to_f64(), b.to_f64())).collect()
         };
-        assert_eq!(lanes(simd, simd.add(va, vb)), run_tasks(&|a, b| a + b));
-        assert_eq!(lanes(simd, simd.sub(va, vb)), run_tasks(&|a, b| a - b));
-        assert_eq!(lanes(simd, simd.mul(va, vb)), run_tasks(&|a, b| a * b));
-        assert_eq!(lanes(simd, simd.max(va, vb)), run_tasks(&f64::max));
-        assert_eq!(lanes(simd, simd.fma(va, vb, va)), run_tasks(&|a, b| a * b + a));
+        assert_eq!(lanes(simd, simd.add(va, vb)), each(&|a, b| a + b));
+        assert_eq!(lanes(simd, simd.sub(va, vb)), each(&|a, b| a - b));
+        assert_eq!(lanes(simd, simd.mul(va, vb)), each(&|a, b| a * b));
+        assert_eq!(lanes(simd, simd.max(va, vb)), each(&f64::max));
+        assert_eq!(lanes(simd, simd.fma(va, vb, va)), each(&|a, b| a * b + a));
         let less = simd.select(simd.less(va, vb), va, vb);
-        assert_eq!(lanes(simd, less), run_tasks(&f64::min));
+        assert_eq!(lanes(simd, less), each(&f64::min));
         let bits = 0b1011_0010_0110_1001;
         let chosen = lanes(simd, simd.select(simd.mask(bits), va, vb));
         for (lane, chosen) in chosen.into_iter().enumerate() {

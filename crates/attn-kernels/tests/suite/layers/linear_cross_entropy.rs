@@ -1,8 +1,8 @@
 //! Cross-entropy together with the projection before it.
 
-use super::cases::matrices::{labels, row};
-use super::cases::{noise, numbers};
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::{labels, row};
+use crate::cases::{noise, numbers};
 use attn_kernels::cross_entropy::linear_cross_entropy;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 

@@ -1,8 +1,8 @@
 //! Scores of additive attention.
 
-use super::cases::matrices::row;
-use super::cases::numbers;
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::row;
+use crate::cases::numbers;
 use attn_kernels::additive::scores;
 use burn::tensor::{Tensor, TensorData};
 

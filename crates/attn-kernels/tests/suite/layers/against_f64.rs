@@ -1,7 +1,7 @@
 //! A function in f32 and in twice the precision.
 
-use super::cases::assert_close;
-use super::cases::matrices::answer;
+use crate::cases::assert_close;
+use crate::cases::matrices::answer;
 use burn::tensor::{DType, Device, Tensor};
 
 pub const EPSILON: f64 = f32::EPSILON as f64;

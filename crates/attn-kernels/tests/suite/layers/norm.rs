@@ -1,7 +1,7 @@
 //! Norms, and dropout.
 
-use super::cases::matrices::row;
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::row;
 use attn_kernels::DropoutMask;
 use attn_kernels::norm::{layer_norm, norm_with_residual, rms_norm};
 use burn::tensor::Tensor;

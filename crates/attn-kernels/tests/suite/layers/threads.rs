@@ -1,7 +1,7 @@
 //! The same bits on any number of threads.
 
-use super::cases::matrices::{labels, row};
-use super::cases::noise;
+use crate::cases::matrices::{labels, row};
+use crate::cases::noise;
 use attn_kernels::activation::Activation;
 use attn_kernels::additive::scores;
 use attn_kernels::cross_entropy::{cross_entropy, linear_cross_entropy};

@@ -1,6 +1,6 @@
 //! Rotary positions.
 
-use super::twice::check;
+use super::against_f64::check;
 use attn_kernels::rotary::{Pairing, rotate};
 use burn::tensor::{Tensor, TensorData};
 

@@ -1,6 +1,6 @@
 //! Rows of a table.
 
-use super::twice::check;
+use super::against_f64::check;
 use attn_kernels::combine;
 use attn_kernels::embedding::embedding;
 use attn_kernels::linear::linear;

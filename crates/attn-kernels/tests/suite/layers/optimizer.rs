@@ -1,8 +1,8 @@
 //! Steps of AdamW, and the norm of a gradient.
 
-use super::cases::matrices::steps_of_adamw;
-use super::cases::{assert_close, noise, numbers};
-use super::twice::{EPSILON, devices};
+use super::against_f64::{EPSILON, devices};
+use crate::cases::matrices::steps_of_adamw;
+use crate::cases::{assert_close, noise, numbers};
 use attn_kernels::sum_of_squares::sum_of_squares;
 use burn::tensor::DType;
 

@@ -1,8 +1,8 @@
 //! Activations, and gates by them.
 
-use super::cases::matrices::ACTIVATIONS;
-use super::cases::{assert_close, numbers};
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::ACTIVATIONS;
+use crate::cases::{assert_close, numbers};
 use attn_kernels::activation::Activation;
 use burn::tensor::Tensor;
 

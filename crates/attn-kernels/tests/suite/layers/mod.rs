@@ -3,8 +3,7 @@
 
 mod activation;
 mod additive;
-#[path = "../cases/mod.rs"]
-mod cases;
+mod against_f64;
 mod cross_entropy;
 mod embedding;
 mod linear;
@@ -14,4 +13,3 @@ mod optimizer;
 mod recurrent;
 mod rotary;
 mod threads;
-mod twice;

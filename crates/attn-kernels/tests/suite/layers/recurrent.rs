@@ -1,7 +1,7 @@
 //! Cells of LSTM and GRU.
 
-use super::cases::{assert_close, numbers};
-use super::twice::{EPSILON, check, devices};
+use super::against_f64::{EPSILON, check, devices};
+use crate::cases::{assert_close, numbers};
 use attn_kernels::recurrent::{gru_cell, lstm_cell};
 use burn::tensor::{Device, Tensor};
 

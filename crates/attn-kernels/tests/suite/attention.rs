@@ -1,10 +1,10 @@
 //! `attention` is what its twin says, values and gradients, on every processor backend.
 
-mod cases;
-
+use super::cases::{
+    EPSILONS, Tensors, assert_close, cases, causal, mask, noise, numbers, tolerance,
+};
 use attn_kernels::attention::{Options, attention, attention_with_lse, twin};
 use burn::tensor::{DType, Device, Tensor};
-use cases::{EPSILONS, Tensors, assert_close, cases, causal, mask, noise, numbers, tolerance};
 
 type Attention = fn(
     Tensor<4>,

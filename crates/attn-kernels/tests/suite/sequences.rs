@@ -1,11 +1,9 @@
 //! Recurrent layers along their sequences: the kernel against the twin, and against steps of its cell.
 
-mod cases;
-
+use super::cases::sequences::{Case, Way};
+use super::cases::{assert_close, noise, numbers};
 use attn_kernels::recurrent::lstm_sequence;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use cases::sequences::{Case, Way};
-use cases::{assert_close, noise, numbers};
 
 #[allow(deprecated)] // ndarray, in favor of flex.
 fn devices() -> [Device; 2] {

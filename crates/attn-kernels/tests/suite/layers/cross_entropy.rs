@@ -1,8 +1,8 @@
 //! Cross-entropy of logits.
 
-use super::cases::matrices::labels;
-use super::cases::numbers;
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::labels;
+use crate::cases::numbers;
 use attn_kernels::cross_entropy::cross_entropy;
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -1,8 +1,8 @@
 //! Linear maps.
 
-use super::cases::matrices::row;
-use super::cases::{noise, numbers};
-use super::twice::{check, devices};
+use super::against_f64::{check, devices};
+use crate::cases::matrices::row;
+use crate::cases::{noise, numbers};
 use attn_kernels::linear::{linear, linear_maps};
 use burn::tensor::{DType, Tensor};
 
