@@ -82,7 +82,7 @@ impl Part {
             "cross_entropy" | "linear_cross_entropy" => Self::Loss,
             "norm" => Self::Norm,
             "activation" => Self::Activation,
-            "dropout" | "fork" => Self::Dropout,
+            "dropout" | "gradient_accumulator" => Self::Dropout,
             "embedding" => Self::Embedding,
             "adamw" | "sum_of_squares" => Self::Optimizer,
             _ => return None,
@@ -131,7 +131,7 @@ mod tests {
     fn a_function_belongs_to_the_operation_that_it_is_a_kernel_of() {
         for (name, part) in [
             (
-                "<attn_kernels::norm::ops::Norm as burn_autodiff::Backward<B,3>>::backward",
+                "<attn_kernels::norm::ops::Norm as attn_kernels::operation::Operation<3,2>>::backward",
                 Part::Norm,
             ),
             ("attn_kernels::cpu::linear::multiply::{{closure}}", Part::Linear),

@@ -3,7 +3,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, ExtensionType};
 
-/// A tensor that may be absent; the extension macros know no `Option`.
+/// A tensor that may be absent; burn's extension macros do not support `Option`.
 #[derive(ExtensionType, Clone, Debug)]
 pub enum Maybe<B: Backend> {
     /// None.

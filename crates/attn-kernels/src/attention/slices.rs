@@ -125,7 +125,7 @@ fn backward_as<B: SliceBackend<T>, T: Real + Element>(
     }
 }
 
-/// What the kernel is asked, of inputs that are [in rows](in_kernel_layout).
+/// The problem for the kernel, of inputs that are [in its layout](in_kernel_layout).
 fn problem<'a, B: SliceBackend<T>, T>(
     inputs: &'a Inputs<B>,
     options: &'a Options,

@@ -124,7 +124,7 @@ pub(crate) fn backward(isa: Isa, pairs: Pairs, gradient: &[f32]) -> [Vec<f32>; 3
         },
     );
     for (output, length) in outputs.iter_mut().zip(lengths) {
-        // SAFETY: that many were asked for, and the panels of all heads are all features of all rows.
+        // SAFETY: that capacity was allocated, and the panels of all heads are all features of all rows.
         unsafe { output.set_len(length) };
     }
     let [of_query, of_key, of_v] = outputs;
@@ -196,7 +196,7 @@ impl Op<f32> for Panel<'_> {
 /// Features of a row of `d` numbers.
 ///
 /// # Safety
-/// There must be such a row, and nobody else may touch these features while the slice is in use.
+/// There must be such a row, and no other thread may touch these features while the slice is in use.
 #[inline(always)]
 unsafe fn features<'a>(
     rows: SharedPtr<f32>,

@@ -1,4 +1,4 @@
-//! What a few queries see of a block of keys.
+//! Which keys of a block are visible to a few queries.
 
 use super::problem::Shape;
 use crate::parameters::{Tile, Visibility};
@@ -7,10 +7,10 @@ use std::ops::Range;
 /// Keys of a cell: as many as a word has bits.
 pub(super) const CELL: usize = 64;
 
-/// Most queries of a look: the rows of the largest tile of a product.
+/// Most queries that are classified at once: the rows of the largest tile of a product.
 pub(super) const MAX_ROWS: usize = 12;
 
-/// What a few queries see of a block of at most `64 · N` keys, cell by cell.
+/// Which keys are visible to a few queries, of a block of at most `64 · N` keys, cell by cell.
 #[derive(Clone, Debug)]
 pub(super) struct Cells<const N: usize> {
     pub tiles: [Tile; N],
@@ -25,7 +25,7 @@ impl<const N: usize> Cells<N> {
     pub(super) const EMPTY: Self =
         Self { tiles: [Tile::Empty; N], bits: [[0; MAX_ROWS]; N], span: 0..0 };
 
-    /// Looks at queries `rows` and keys `keys` of a head. `whole` is the class of something that
+    /// Classifies the cells of queries `rows` and keys `keys` of a head. `whole` is the class of something that
     /// contains them.
     #[inline(always)]
     pub(super) fn classify(

@@ -62,13 +62,13 @@ pub(super) unsafe fn fill_chunks<const N: usize>(
     });
     for_each_chunk(slices, sizes, work, task);
     for (output, length) in outputs.iter_mut().zip(lengths) {
-        // SAFETY: that much was asked for, and the caller promises that the tasks have written it.
+        // SAFETY: that capacity was allocated, and the caller promises that the tasks have written it.
         unsafe { output.set_len(length) };
     }
     outputs
 }
 
-/// The vector from `at` on; 0 behind the end.
+/// The vector from `at` on; elements behind the end are 0.
 #[inline(always)]
 pub(super) fn load<S: Simd<T = f32>>(simd: S, from: &[f32], at: usize) -> S::V {
     let from = &from[at..];

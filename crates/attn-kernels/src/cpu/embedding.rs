@@ -1,4 +1,4 @@
-//! Rows of a table, and the sums of what comes back to them.
+//! Rows of a table, and the sums of their gradients.
 
 use super::chunks::{Uninit, fill_chunks, load, store};
 use super::simd::{Isa, Op, Real, Simd};

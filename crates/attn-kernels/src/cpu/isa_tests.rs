@@ -1,7 +1,7 @@
 //! The kernels of layers, each by every instruction set that the processor has, against the portable
 //! one: rows that end inside a vector, and slices of several tasks.
 //!
-//! What they should compute is tested through tensors, in `tests/layers`; this is on bare slices,
+//! What they should compute is tested through tensors, in `tests/suite/layers`; this is on bare slices,
 //! which Miri can run.
 
 use super::dropout::DropoutRows;
@@ -266,7 +266,7 @@ fn sequences() {
                 let passed = OutputGradients { output: &output, gradient: &gradient, last: &last };
                 let found = backward(isa, sequences, passed, [&mut gates, &mut extra], true);
                 let of_weight = of_weight(sequences, &output, &gates, &extra);
-                // What stands behind an end is nobody's.
+                // Elements behind the end of a sequence are not defined.
                 let real = |x: &[f32], width: usize| {
                     let row = |place: usize| lengths[place % rows] > place / rows;
                     let parts = x.chunks(width).enumerate();

@@ -27,7 +27,7 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
     let mut result = Vec::<f32>::with_capacity(count);
     super::pages::prefer_large_pages(result.as_ptr(), count);
     let plus = plus.map_or(Addend::None, Addend::Row);
-    // SAFETY: that many were asked for, and all of them are written: what is there is not read.
+    // SAFETY: that capacity was allocated, and all of them are written: what is there is not read.
     unsafe {
         multiply(a, b, plus, result.as_mut_ptr());
         result.set_len(count);
@@ -37,7 +37,7 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
 
 /// [`product`], of which a row has the same bits however many rows there are.
 ///
-/// `gemm` sums a product of a single row in another order; so that one gets a row of zeros beside it.
+/// `gemm` sums a product of a single row in another order; so it is padded with a row of zeros.
 ///
 /// # Panics
 /// As [`product_into`].
@@ -92,7 +92,7 @@ unsafe fn multiply(a: Matrix, b: Matrix, plus: Addend, to: *mut f32) {
         |(), task| {
             let [(row, m), (column, n)] = parts.at(task);
             // SAFETY: the part is within both matrices and the result, whose part is this task's alone
-            // and is written before it is read: by `plus`, or by `gemm`, which is told not to read it.
+            // and is written before it is read: by `plus`, or by `gemm`, whose `read_dst` is false.
             // What is there is read only where the caller says that it is numbers. Of no depth, no
             // element of the matrices is read, and their offsets may be anywhere.
             unsafe {

@@ -20,7 +20,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) labels: Labels<'a>,
 }
 
-/// Of the sum of the costs, as far as they were asked for.
+/// Of the sum of the costs; `None` where it was not requested.
 #[derive(Debug, Default)]
 pub(crate) struct Gradients {
     /// By rows.
@@ -30,7 +30,7 @@ pub(crate) struct Gradients {
     pub(crate) bias: Option<Vec<f32>>,
 }
 
-/// Which [`Gradients`] are asked for.
+/// Which [`Gradients`] are requested.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct WantedGradients {
     pub(crate) x: bool,

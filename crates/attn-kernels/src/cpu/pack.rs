@@ -10,7 +10,7 @@ pub(super) struct Rows<T> {
 }
 
 impl<T> Rows<T> {
-    /// The rows from this one on, which need not be there if nobody reads them.
+    /// The rows from this one on, which need not exist as long as they are not read.
     #[inline(always)]
     pub fn beyond(self, index: usize) -> Self {
         Self { start: self.start.wrapping_add(index * self.row), ..self }

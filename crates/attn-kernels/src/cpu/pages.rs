@@ -20,10 +20,10 @@ pub(super) fn prefer_large_pages<T>(start: *const T, count: usize) {
     }
     let first = (start as usize).next_multiple_of(LARGE);
     let end = (start as usize + bytes) / LARGE * LARGE;
-    // Miri knows no advice.
+    // Miri does not have `madvise`.
     #[cfg(all(target_os = "linux", not(miri)))]
     if first < end {
-        // SAFETY: advice changes no contents, whoever owns the memory; that it may not be heard is
+        // SAFETY: advice changes no contents, whoever owns the memory; that the system may ignore it is
         // no failure.
         unsafe { libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_HUGEPAGE) };
     }
@@ -31,8 +31,8 @@ pub(super) fn prefer_large_pages<T>(start: *const T, count: usize) {
     let _ = (first, end);
 }
 
-/// Tells the system's allocator to keep memory that is freed, for the next time; returns whether it
-/// has heard.
+/// Tells the system's allocator to keep memory that is freed, for the next allocation; returns whether
+/// it accepted that.
 ///
 /// A training step frees and asks for the same large tensors again and again. glibc gives what is
 /// large back to the system, which hands it out page by page, zeroed, a fault for each: a tenth of a

@@ -1,4 +1,4 @@
-//! What the kernels are given and what they return.
+//! Inputs and results of attention.
 
 use super::pack::Rows;
 use super::pages;
@@ -48,7 +48,7 @@ impl<T> View<'_, T> {
     }
 }
 
-/// What attention is asked.
+/// The inputs of an attention.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem<'a, T> {
     /// `[batch, heads, queries, d]`, elements of a row next to each other.
@@ -118,7 +118,7 @@ impl<T> Problem<'_, T> {
     }
 }
 
-/// What the backward pass is given beside the problem.
+/// What the backward pass reads in addition to the problem.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Saved<'a, T> {
     /// `[batch, heads, queries, value_dim]`, elements of a row next to each other.
@@ -184,7 +184,7 @@ impl<T: Copy> Output<T> {
     /// # Safety
     /// All of it must have been written.
     pub(super) unsafe fn finish(mut self) -> Self {
-        // SAFETY: that many were asked for when the vector was made, and have been written.
+        // SAFETY: that capacity was allocated when the vector was made, and have been written.
         unsafe { self.data.set_len(self.shape.iter().product()) };
         self
     }

@@ -1,4 +1,4 @@
-//! The matrix product that everything is made of: a few rows by a panel of two vectors.
+//! The matrix product of the kernels: a few rows by a panel of two vectors.
 
 use super::simd::{Op, Real, Simd};
 
@@ -29,7 +29,7 @@ pub(super) struct Operands<T> {
 ///
 /// # Safety
 /// All elements of the operands, `rows`, `depth` and `vectors` wide, must be readable, and those of
-/// `C` writable; nobody else may touch `C` meanwhile.
+/// `C` writable; no other thread may touch `C` meanwhile.
 #[inline(always)]
 pub(super) unsafe fn product<S: Simd>(
     simd: S,

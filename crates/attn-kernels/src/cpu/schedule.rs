@@ -38,11 +38,11 @@ pub(super) fn run_tasks<T>(
     });
 }
 
-/// A place that tasks write to, each in parts of it that are its own.
+/// Memory that tasks write to, each to its own part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SharedPtr<T>(pub *mut T);
 
-// SAFETY: what is written through it is `Send`, and who writes promises to write alone.
+// SAFETY: what is written through it is `Send`, and callers promise that no two tasks write to one place.
 unsafe impl<T: Send> Send for SharedPtr<T> {}
 // SAFETY: likewise.
 unsafe impl<T: Send> Sync for SharedPtr<T> {}

@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// Who writes to the whole while there is a view of it writes to a copy.
+    /// Writing to a tensor while a view of it exists writes to a copy.
     #[test]
     fn a_part_stays_what_it_was() {
         for device in devices() {

@@ -26,7 +26,7 @@ pub trait Operation<const PARENTS: usize, const KEPT: usize>:
     /// What else the backward pass needs.
     type Saved<B: SliceBackend<f32>>: Clone + Debug + Send + 'static;
 
-    /// The result; `is_tracked` says which gradients will be asked for.
+    /// The result; `is_tracked` says which gradients the backward pass is to compute.
     fn forward<B: SliceBackend<f32>>(
         &self,
         inputs: Inputs<B>,

@@ -1,4 +1,4 @@
-//! What a kernel needs to know of a mask.
+//! A mask, as kernels read it.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -10,13 +10,13 @@ pub enum Tile {
     Empty,
     /// Everything: need not be masked.
     Full,
-    /// Some of it, or unknown: needs a look at each pair.
+    /// Some of it, or unknown: each pair is tested.
     Partial,
 }
 
-/// Which query sees which key, for sizes that are known: a mask as a kernel asks about it.
+/// Which query sees which key, for sizes that are known: a mask as kernels read it.
 ///
-/// All answers must agree with each other; then nothing of size queries × keys need ever exist.
+/// The three methods must agree with each other; then nothing of size queries × keys need ever exist.
 ///
 /// ```
 /// use attn_kernels::attention::{Options, attention};

@@ -18,7 +18,7 @@ use burn::tensor::{Tensor, assert_shape};
 /// step, and in reverse it starts there; one of no step ends with the state it started with. A row's
 /// result is the same in whatever batch.
 ///
-/// The kernel keeps the activated gates, in the place of `projected` if nobody else reads that, and
+/// The kernel keeps the activated gates, in the memory of `projected` if that has no other owner, and
 /// the memory cells. Its backward pass makes the gradient of `weight` as one product over all steps.
 /// [`twin::lstm_sequence`] says what is computed, and runs where there is no kernel.
 ///

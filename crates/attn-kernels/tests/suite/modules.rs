@@ -138,7 +138,7 @@ fn modules() -> BTreeMap<String, String> {
 }
 
 fn code(source: &str) -> String {
-    let end = source.find("#[cfg(test)]\nmod tests {").unwrap_or(source.len());
+    let end = source.find("\nmod tests {").unwrap_or(source.len());
     let without_comment =
         |line: &str| line.split("//").next().unwrap_or_default().to_string() + "\n";
     source[..end].lines().map(without_comment).collect()
@@ -150,7 +150,8 @@ fn used_paths(code: &str) -> Vec<String> {
     for start in ["crate::", "super::"] {
         for (at, _) in code.match_indices(start) {
             let before = code[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            let is_in_path = before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
+            if is_in_path || code[..at].ends_with("pub(in ") {
                 continue;
             }
             let is_path = |c: char| c.is_alphanumeric() || "_:{}, \n*".contains(c);
@@ -174,7 +175,8 @@ fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
         return;
     };
     let prefix = format!("{prefix}{}", &tree[..open]);
-    let inner = tree[open + 1..].trim_end().trim_end_matches('}');
+    let inner = tree[open + 1..].trim_end();
+    let inner = inner.strip_suffix('}').unwrap_or(inner);
     let (mut depth, mut start) = (0, 0);
     for (at, c) in inner.char_indices().chain([(inner.len(), ',')]) {
         match c {

@@ -105,7 +105,7 @@ fn what_is_not_a_number_reaches_only_those_that_see_it() {
     let device = Device::flex();
     let sizes @ [b, h, g, q, k, d, v] = [2, 6, 3, 5, 7, 4, 9];
     let pairs = [1, 1, q, k];
-    // Query 1 sees key 2, and nobody else does; it sees keys 0 to 2.
+    // Query 1 sees key 2, and no other query does; it sees keys 0 to 2.
     let sees = |[_, _, i, j]: [usize; 4]| if i == 1 { j < 3 } else { j != 2 && i != 3 };
     for softcap in [None, Some(0.8)] {
         let options = Options { mask: Some(mask(pairs, sees)), softcap, ..Options::new(0.5) };

@@ -12,7 +12,7 @@ use crate::parameters::Tile;
 use std::ops::Range;
 
 impl<T: Real> Task<'_, '_, T> {
-    /// Lets a block of queries, from `row` on, look at a block of keys.
+    /// Adds what a block of queries, from `row` on, and a block of keys contribute to the gradients.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     pub(super) fn block<S: Simd<T = T>>(

@@ -127,7 +127,7 @@ impl<T: Real> GradRow<T> {
     /// Adds gradients of keys `key` and on, up to `keys`; or writes them.
     ///
     /// # Safety
-    /// The row has `keys` numbers, or one if it is broadcast, which nobody else may touch.
+    /// The row has `keys` numbers, or one if it is broadcast, which no other thread may touch.
     #[inline(always)]
     unsafe fn add<S: Simd<T = T>>(self, simd: S, gradient: S::V, key: usize, keys: usize) {
         // SAFETY: the caller's promise; nothing behind the row is touched.

@@ -1,12 +1,12 @@
-//! The forward pass: softmax over blocks of keys as they come (Milakov & Gimelshein 2018; Dao et al.
+//! The forward pass: softmax over one block of keys after the other (Milakov & Gimelshein 2018; Dao et al.
 //! 2022, algorithm 1).
 //!
 //! A task is some queries of the heads that share a key/value head. It takes the keys block by
-//! block, packs each once, and lets its queries, a few rows at a time, look at it: a strip of
+//! block, packs each once, and computes its queries against it, a few rows at a time: a strip of
 //! products `q · kᵀ`, which stays in the first-level cache, becomes a strip of weights, and these
 //! times the values are added to the sums of the rows.
 //!
-//! Where a few queries meet many keys, as in a decoder's step, memory is what limits: nothing is
+//! Where there are few queries and many keys, as in a decoder's step, memory bandwidth is the limit: nothing is
 //! packed, and the keys are split into parts, whose sums are merged in the order of the parts.
 
 mod partial;
@@ -31,7 +31,7 @@ const CELLS: usize = BLOCK / CELL;
 /// Distance of two rows of a strip: not a power of two, which would make them compete for the same
 /// lines of the cache.
 const STRIP: usize = BLOCK + 16;
-/// Rows of a task: enough that packing a block of keys costs little beside using it.
+/// Rows of a task: enough that packing a block of keys costs little compared to using it.
 const TASK_ROWS: usize = 768;
 /// Keys of a part, in a problem of few rows. Not a matter of threads: it decides how sums round.
 const PART: usize = 2048;
@@ -136,7 +136,7 @@ impl<T: Real> Pass<'_, '_, T> {
     /// that, and what rounding has left of it.
     ///
     /// # Safety
-    /// There must be such a row, and nobody else may touch it.
+    /// There must be such a row, and no other thread may touch it.
     #[inline(always)]
     unsafe fn write_statistics(&self, row: usize, largest: T, total: T) {
         let Shape { batch, heads, queries, .. } = self.shape;

@@ -31,7 +31,7 @@ impl<T: Copy> Partial<T> {
 /// Merges the parts of a row: each is relative to its own largest score.
 pub(super) fn merge<T: Real>(pass: &Pass<T>, row: usize) {
     let Shape { heads, queries, value_width, .. } = pass.shape;
-    // SAFETY: the tasks have written all parts of the row; nobody else is at work.
+    // SAFETY: the tasks have written all parts of the row; no task is running.
     unsafe {
         let part = |part| std::slice::from_raw_parts(pass.partial.at(row, part), 2 + value_width);
         let unit = pass.scores.unit().unwrap_or(T::ONE);

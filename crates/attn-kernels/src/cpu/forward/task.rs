@@ -1,4 +1,4 @@
-//! A task: its keys, block by block, and what comes out of them.
+//! A task: its keys, block by block, and its results.
 
 use super::super::cells::tile_class;
 use super::super::pack::{all_finite, pack_panels, pack_transposed, padded, write};
@@ -136,7 +136,7 @@ impl<T: Real> Task<'_, '_, T> {
         }
     }
 
-    /// Divides the sums of a head by their weights, or leaves that to who merges the parts.
+    /// Divides the sums of a head by their weights, or leaves that to `merge`.
     #[inline(always)]
     fn finish<S: Simd<T = T>>(&mut self, simd: S, h: usize, at: usize) {
         let Shape { heads, queries, value_width, .. } = self.pass.shape;

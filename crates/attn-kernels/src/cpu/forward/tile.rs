@@ -1,4 +1,4 @@
-//! A tile of queries looks at a block of keys.
+//! Weights and sums of a tile of queries over a block of keys.
 
 use super::super::cells::{CELL, Cells};
 use super::super::pack::{Rows, dot, dot_of_four, padded, panels, prefetch_rows};
@@ -10,11 +10,11 @@ use super::{CELLS, STRIP};
 use crate::parameters::Tile;
 use std::ops::Range;
 
-/// Rows of keys between those that are read and those that are asked for.
+/// Rows of keys between those that are read and those that are prefetched.
 const AHEAD: usize = 24;
 
 impl<T: Real> Task<'_, '_, T> {
-    /// Lets the queries from `row` on, as many as there are of `tile` rows, look at a block of keys.
+    /// Adds a block of keys to the sums of the queries from `row` on, as many as there are of `tile` rows.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     pub(super) fn tile<S: Simd<T = T>>(
@@ -43,7 +43,7 @@ impl<T: Real> Task<'_, '_, T> {
         let strip = self.scratch.strip.as_mut_ptr();
         // SAFETY: the rows of the tile are within the query, or within the copy of what is left of it.
         // The strip has room for the rows of a tile and the keys of a block, and so have the packed
-        // keys. Nobody else has the scratch.
+        // keys. The scratch is this task's alone.
         unsafe {
             let mut rows = self.pass.problem.query.rows(self.b, h).from(queries.start);
             if real < tile {

@@ -31,7 +31,7 @@ pub(super) trait Cell: Copy + Send + Sync + 'static {
     ) -> CellGradients<S::V>;
 }
 
-/// What is there behind a step.
+/// The results of a step.
 pub(super) struct CellOutput<V> {
     /// Activated.
     pub gates: [V; 4],
@@ -48,7 +48,7 @@ pub(super) struct CellGradients<V> {
     /// Of the new gate's share of the state, in a GRU; otherwise the shares of the state have the
     /// gradients of those of the input.
     pub extra: Option<V>,
-    /// Of what is carried, but for what comes through the matrix.
+    /// Of what is carried, without the part that comes through the matrix.
     pub carried: V,
 }
 

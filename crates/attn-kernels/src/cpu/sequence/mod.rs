@@ -1,6 +1,6 @@
 //! A layer of recurrent cells along its sequences.
 //!
-//! Rows know nothing of each other. So a task takes some rows through all steps, and threads meet only
+//! Rows do not depend on each other. So a task takes some rows through all steps, and threads synchronize only
 //! at the end. The matrix of the state is packed once for all steps; the gates of a few units are
 //! summed for all rows of the task and activated while they are in the first-level cache.
 

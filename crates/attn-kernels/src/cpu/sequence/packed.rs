@@ -77,7 +77,7 @@ impl Packed {
     ///
     /// # Safety
     /// The rows must be readable as far as the matrix has rows for them, and `rows` rows of
-    /// [`wide`](Self::wide) elements writable, which nobody else may touch meanwhile. The panel must
+    /// [`wide`](Self::wide) elements writable, which no other thread may touch meanwhile. The panel must
     /// be packed for this instruction set, and be one of [`panels`](Self::panels).
     #[inline(always)]
     pub(super) unsafe fn times<S: Simd<T = f32>>(

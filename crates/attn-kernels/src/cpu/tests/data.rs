@@ -1,4 +1,4 @@
-//! The numbers of a case, and what comes of them.
+//! The inputs of a case, and the results.
 
 use super::super::simd::{Isa, Real};
 use super::super::{Gradients, Problem, Saved, backward, forward, pairwise};

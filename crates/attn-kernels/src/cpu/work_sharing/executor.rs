@@ -112,7 +112,7 @@ pub(in crate::cpu) struct JobBoard {
     posted: Mutex<VecDeque<Arc<Job>>>,
     /// How many these are.
     posted_count: AtomicUsize,
-    /// Threads that spin and have not been claimed: who claims one posts a job.
+    /// Threads that spin and have not been claimed: a caller that claims one posts a job.
     spinning: AtomicUsize,
 }
 

@@ -1,7 +1,7 @@
 //! The protocol of the executor in many random orders of its steps: the same source, by the primitives of
 //! [`shuttle`], whose scheduler decides at each of them which thread goes on.
 //!
-//! It knows of no weaker order of memory than the sequential one; races are looked for by Miri.
+//! Every access is sequentially consistent there; weaker orders of memory are checked by Miri.
 
 #[path = "executor.rs"]
 mod executor;
