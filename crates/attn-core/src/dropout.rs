@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`Dropout`] layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DropoutConfig {
     /// The probability of an element to be dropped, in `[0, 1)`.
     pub prob: f64,

@@ -21,6 +21,11 @@ pub fn floats<const D: usize>(rng: &mut StdRng, dims: [usize; D], device: &Devic
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
+/// Uniform in `[-1, 1)`, in f32; on a device with autodiff, a tensor that has a gradient.
+pub fn tracked<const D: usize>(seed: u64, dims: [usize; D], device: &Device) -> Tensor<D> {
+    floats(&mut rng(seed), dims, device).set_require_grad(device.is_autodiff())
+}
+
 /// As [`numbers`], in f64.
 pub fn f64s<const D: usize>(rng: &mut StdRng, dims: [usize; D], device: &Device) -> Tensor<D> {
     let data = TensorData::new(numbers(rng, dims.iter().product()), dims);

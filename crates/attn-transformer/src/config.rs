@@ -4,8 +4,9 @@
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
 //! key existed still loads.
 
+use crate::BlockConfig;
 use attn_core::config as file;
-use attn_core::mechanism::{MechanismConfig, MechanismError};
+use attn_core::mechanism::{AttentionConfig, MechanismConfig, MechanismError};
 
 pub use file::ValueError;
 pub(crate) use file::{
@@ -70,6 +71,9 @@ pub enum ConfigError {
          target have not among those of a source"
     )]
     Cross,
+    /// A mechanism of cross-attention for a model that has none.
+    #[error("cross_mechanism is given, but nothing in this model attends across")]
+    NoCross,
     /// A key of scores or weights beside a mechanism that has none.
     #[error("{key} is given, but the mechanism is not \"attention\", which alone can take it")]
     NotOfMechanism {
@@ -115,4 +119,22 @@ pub(crate) fn check_decodes(mechanism: &MechanismConfig) -> Result<(), ConfigErr
 /// Refuses a mechanism that cross-attention cannot use.
 pub(crate) fn check_cross_attends(mechanism: &MechanismConfig) -> Result<(), ConfigError> {
     if mechanism.cross_attends() { Ok(()) } else { Err(ConfigError::Cross) }
+}
+
+/// Refuses a mechanism of cross-attention for a model without that. A soft-cap and a dropout that
+/// stand beside the mechanism in a file are in both mechanisms, so those of self-attention may be here.
+pub(crate) fn check_no_cross(block: &BlockConfig) -> Result<(), ConfigError> {
+    let plain = AttentionConfig::new();
+    let MechanismConfig::Attention(cross) = &block.cross_mechanism else {
+        return Err(ConfigError::NoCross);
+    };
+    let own = match &block.mechanism {
+        MechanismConfig::Attention(own) => own,
+        _ => &plain,
+    };
+    let beside =
+        AttentionConfig { softcap: cross.softcap, dropout: cross.dropout, ..plain.clone() };
+    let alike = [plain.softcap, own.softcap].contains(&cross.softcap)
+        && [plain.dropout, own.dropout].contains(&cross.dropout);
+    if *cross == beside && alike { Ok(()) } else { Err(ConfigError::NoCross) }
 }

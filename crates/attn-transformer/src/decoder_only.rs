@@ -1,7 +1,7 @@
 //! A model that writes, as GPT does.
 
 use crate::config::{
-    self, ConfigError, ConfigFileError, check_decodes, check_nonzero, check_version,
+    self, ConfigError, ConfigFileError, check_decodes, check_no_cross, check_nonzero, check_version,
 };
 use crate::linear::{logits, projection};
 use crate::{BlockConfig, DecoderCache, InputLayer, Layout, PositionConfig, Scope, Stack, init};
@@ -70,6 +70,7 @@ impl DecoderOnlyConfig {
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
+        check_no_cross(&self.block)?;
         check_decodes(&self.block.mechanism)?;
         self.positions.validate(self.block.d_model, self.block.d_head())
     }

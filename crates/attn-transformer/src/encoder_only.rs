@@ -1,6 +1,8 @@
 //! A model that reads, as BERT does.
 
-use crate::config::{self, ConfigError, ConfigFileError, check_nonzero, check_version};
+use crate::config::{
+    self, ConfigError, ConfigFileError, check_no_cross, check_nonzero, check_version,
+};
 use crate::{BlockConfig, InputLayer, Layout, PositionConfig, Scope, Stack, init};
 use attn_core::explain::Summary;
 use burn::module::Module;
@@ -59,6 +61,7 @@ impl EncoderOnlyConfig {
         check_nonzero("vocab", self.vocab)?;
         check_nonzero("layers", self.layers)?;
         self.block.validate()?;
+        check_no_cross(&self.block)?;
         self.positions.validate(self.block.d_model, self.block.d_head())
     }
 

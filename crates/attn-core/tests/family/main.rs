@@ -5,6 +5,7 @@
 //! `cargo test -p attn-core -p attn-testing --features attn-core/wgpu,attn-testing/wgpu --test family`.
 
 mod attention;
+mod config_keys;
 mod coverage;
 mod delta;
 mod explain;

@@ -2,4 +2,5 @@
 //!
 //! On ndarray and flex; with the feature `attn-testing/wgpu`, forward passes also there.
 
+mod config_keys;
 mod graph;

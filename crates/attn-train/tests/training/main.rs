@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod checkpoints;
+mod config_keys;
 mod fit;
 mod recurrent;
 mod resume;

@@ -3,6 +3,7 @@
 mod attention;
 mod cache;
 mod config_file;
+mod config_keys;
 mod decoding;
 mod gradients;
 mod layout;

@@ -3,4 +3,5 @@
 //! On ndarray and flex; with the feature `attn-testing/wgpu`, forward passes also there.
 
 mod channels;
+mod config_keys;
 mod glimpse;
