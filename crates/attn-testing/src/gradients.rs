@@ -57,6 +57,11 @@ pub fn check_module_gradients<M: Module>(
                     })
                 })
                 .collect();
+            let moves = expected.iter().any(|slope| slope.abs() > 10.0 * tolerance);
+            assert!(
+                moves,
+                "{what}, {plain:?}: input {which} changes nothing that could be compared"
+            );
             assert_close(
                 &format!("{what}, {plain:?}: d input {which}"),
                 &found,
@@ -68,6 +73,8 @@ pub fn check_module_gradients<M: Module>(
         let expected: Vec<f64> = (0..found.len())
             .map(|n| difference(&|by| loss(&nudged(&module, n, by), inputs)))
             .collect();
+        let moves = expected.iter().any(|slope| slope.abs() > 10.0 * tolerance);
+        assert!(moves || expected.is_empty(), "{what}, {plain:?}: no weight changes anything");
         assert_close(&format!("{what}, {plain:?}: d weights"), &found, &expected, tolerance);
     }
 }

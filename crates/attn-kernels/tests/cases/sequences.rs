@@ -105,8 +105,12 @@ impl Case {
         let weights = noise::<2>(result.dims(), 99, device, DType::F32).into_data();
         let weights = Tensor::<2>::from_data(weights, (device, dtype)).autodiff();
         let gradients = (result.clone() * weights).sum().backward();
-        // Where there is no step, the twin knows of no path to some inputs.
-        let of = |gradient: Option<Vec<f64>>, size: usize| gradient.unwrap_or(vec![0.0; size]);
+        // Only where there is no step does the twin know of no path to some inputs.
+        let steps = self.lengths.iter().any(|&length| length > 0);
+        let of = |gradient: Option<Vec<f64>>, size: usize| {
+            assert!(gradient.is_some() || !steps, "{self:?}: an input without gradient");
+            gradient.unwrap_or(vec![0.0; size])
+        };
         let (projected, rest) = inputs;
         let mut answer = vec![numbers(result.inner())];
         answer.push(of(projected.grad(&gradients).map(numbers), projected.shape().num_elements()));

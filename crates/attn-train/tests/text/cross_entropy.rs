@@ -75,6 +75,7 @@ fn loss_and_gradient_are_those_of_torch() {
             assert!((value(&loss) - sum).abs() <= tolerance, "{} {sum}", value(&loss));
 
             let ours = values(logits.grad(&loss.sum.backward()).unwrap());
+            assert_eq!(ours.len(), gradient.iter().flatten().count());
             for (ours, theirs) in ours.into_iter().zip(gradient.iter().flatten()) {
                 // Differences of probabilities, each right to a few roundings of 1.
                 assert!((ours - theirs).abs() <= 16.0 * f64::from(f32::EPSILON), "{ours} {theirs}");

@@ -172,6 +172,7 @@ fn assert_same<M: Module>(model: &M, found: LossSum, whole: LossSum) {
     // Some 30 costs below 10, of logits of 16 terms.
     assert!((one - other).abs() <= 64.0 * f32::EPSILON * other, "{one} {other}");
     let (one, other) = (gradients(model, &found), gradients(model, &whole));
+    assert_eq!(one.len(), other.len());
     let largest = other.iter().fold(0.0, |largest: f32, g| largest.max(g.abs()));
     // As far as a whole backward pass through two blocks carries roundings of the features'
     // gradient, see above.

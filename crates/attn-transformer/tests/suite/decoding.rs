@@ -80,6 +80,7 @@ fn prompts_of_different_length_go_on_as_if_alone() {
         for (prompt, hypothesis) in prompts().into_iter().zip(generation.hypotheses().unwrap()) {
             let mut sequence = prompt;
             let mut log_prob = 0.0;
+            assert_eq!(hypothesis.tokens.len(), limits.max_len);
             for token in hypothesis.tokens {
                 let length = sequence.len();
                 let tokens = ids(std::slice::from_ref(&sequence), device);

@@ -6,10 +6,25 @@ use attn_core::{Mask, Mechanism};
 use burn::tensor::Device;
 
 /// Rules 3, 4 and 7 of the law for an alignment: hidden keys and blind queries have the weight 0,
-/// what is hidden does not matter, not even NaN, and gradients through it are 0. Returns nothing;
-/// what weights sum to is the alignment's own affair.
+/// what is hidden does not matter, not even NaN, and gradients through it are 0. Where all keys are
+/// visible the scores have a gradient that is not 0. Returns nothing; what weights sum to is the
+/// alignment's own affair.
 #[track_caller]
 pub fn check_law_of_alignment<A: Alignment>(what: &str, init: impl Fn(&Device) -> A) {
+    check_law(what, true, init);
+}
+
+/// As [`check_law_of_alignment`], of an alignment whose weights give the scores no gradient.
+#[track_caller]
+pub fn check_law_of_alignment_without_gradient<A: Alignment>(
+    what: &str,
+    init: impl Fn(&Device) -> A,
+) {
+    check_law(what, false, init);
+}
+
+#[track_caller]
+fn check_law<A: Alignment>(what: &str, learns: bool, init: impl Fn(&Device) -> A) {
     for device in devices() {
         let device = device.autodiff();
         let alignment = init(&device);
@@ -26,9 +41,14 @@ pub fn check_law_of_alignment<A: Alignment>(what: &str, init: impl Fn(&Device) -
                 let upstream = Sample::random(PAIRS, 7).f32(&device);
                 let gradients = (aligned.weights.clone() * upstream).sum().backward();
                 let gradient = leaf.grad(&gradients).map(|gradient| values(&gradient));
+                assert!(gradient.is_some() || !learns, "{what}: the scores have no gradient");
                 (values(&aligned.weights), gradient.unwrap_or_else(|| vec![0.0; visible.len()]))
             };
             let (weights, gradient) = answer(&clean);
+            if !visible.contains(&false) {
+                let moves = gradient.iter().any(|&slope| slope != 0.0);
+                assert_eq!(moves, learns, "{what}: whether the scores learn");
+            }
             for (n, &visible) in visible.iter().enumerate() {
                 assert!(weights[n].is_finite(), "{what}: weight {n} is {}", weights[n]);
                 assert!(gradient[n].is_finite(), "{what}: gradient {n} is {}", gradient[n]);
@@ -72,24 +92,40 @@ pub fn check_law_of_mechanism<M: Mechanism>(
             let sees = |b: usize, h: usize, i: usize| {
                 &visible[((b * heads + h) * queries + i) * keys..][..keys]
             };
-            let answer = |key: &Sample, value: &Sample| {
+            let answer = |inputs: [&Sample; 3]| {
                 attn_core::random::seed(3);
-                let [q, k, v] =
-                    [&query, key, value].map(|sample| sample.f32(&device).require_grad());
+                let [q, k, v] = inputs.map(|sample| sample.f32(&device).require_grad());
                 let context = mechanism.forward(q.clone(), k.clone(), v.clone(), mask);
                 assert_eq!(context.dims(), [batch, heads, queries, 3], "{what}");
                 let upstream = Sample::random([batch, heads, queries, 3], 14).f32(&device);
                 let gradients = (context.clone() * upstream).sum().backward();
-                let gradients = [q, k, v].map(|leaf| {
-                    let zeros = vec![0.0; leaf.shape().num_elements()];
-                    leaf.grad(&gradients).map_or(zeros, |gradient| values(&gradient))
+                let found = [&q, &k, &v].map(|leaf| leaf.grad(&gradients));
+                let missing = found.each_ref().map(Option::is_none);
+                let sizes = [q, k, v].map(|leaf| leaf.shape().num_elements());
+                let found = [0, 1, 2].map(|part| {
+                    let zeros = vec![0.0; sizes[part]];
+                    found[part].as_ref().map_or(zeros, |gradient| values(gradient))
                 });
-                (values(&context), gradients)
+                (values(&context), found, missing)
             };
-            let (context, gradients) = answer(&key, &value);
+            let inputs = [&query, &key, &value];
+            let (context, gradients, missing) = answer(inputs);
             assert!(context.iter().all(|x| x.is_finite()), "{what}: context {context:?}");
             for (part, gradient) in ["query", "key", "value"].iter().zip(&gradients) {
                 assert!(gradient.iter().all(|x| x.is_finite()), "{what}: d {part} {gradient:?}");
+            }
+            for (part, missing) in missing.into_iter().enumerate() {
+                let name = ["query", "key", "value"][part];
+                if missing {
+                    // Then it must be that what is there does not matter.
+                    let other = Sample::random(inputs[part].dims, 15);
+                    let mut inputs = inputs;
+                    inputs[part] = &other;
+                    assert!(answer(inputs).0 == context, "{what}: the {name} has no gradient");
+                } else {
+                    let moves = gradients[part].iter().any(|&slope| slope != 0.0);
+                    assert_eq!(moves, visible.contains(&true), "{what}: if the {name} learns");
+                }
             }
             for b in 0..batch {
                 for h in 0..heads {
@@ -100,7 +136,7 @@ pub fn check_law_of_mechanism<M: Mechanism>(
                     }
                 }
             }
-            let again = answer(&key, &value) == (context.clone(), gradients.clone());
+            let again = answer(inputs) == (context.clone(), gradients.clone(), missing);
             assert!(again, "{what}: another answer the second time");
 
             // Keys that no query of any head of the group sees.
@@ -126,7 +162,7 @@ pub fn check_law_of_mechanism<M: Mechanism>(
                 }
             }
             // Fused kernels turn to another order of sums where something is not finite.
-            let found = answer(&poisoned.0, &poisoned.1);
+            let found = answer([&query, &poisoned.0, &poisoned.1]);
             assert_close(&format!("{what}: leak"), &found.0, &context, 1e-5);
             for (found, expected) in found.1.iter().zip(&gradients) {
                 assert_close(&format!("{what}: leak in a gradient"), found, expected, 1e-5);
