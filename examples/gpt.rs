@@ -1,5 +1,4 @@
-//! Trains a decoder-only model on a text, and prints what it writes when it goes on from a prompt.
-//!
+//! Trains a decoder-only model on a text, and prints what it writes when it goes on from a prompt:
 //! `cargo run --release --example gpt -- --data FILE --prompt "Once upon a time"`
 
 use std::path::{Path, PathBuf};
@@ -16,19 +15,19 @@ use clap::Parser;
 /// Trains a decoder-only model on a text, and prints what it writes.
 #[derive(Debug, Parser)]
 #[command(name = "gpt")]
-pub struct Args {
-    /// A text to learn from; without one, a chapter of this project's book.
+struct Args {
+    /// A text to learn from; without one, two chapters of this project's book.
     #[arg(long, value_name = "FILE")]
-    pub data: Option<PathBuf>,
+    data: Option<PathBuf>,
     /// What to go on from.
     #[arg(long, value_name = "TEXT", default_value = "The ")]
-    pub prompt: String,
+    prompt: String,
     /// Steps of training.
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = cli::numbers::steps)]
-    pub steps: usize,
+    steps: usize,
     /// Where to compute.
     #[arg(long, value_name = "NAME", default_value_t)]
-    pub device: DeviceName,
+    device: DeviceName,
 }
 
 fn main() -> ExitCode {
@@ -36,10 +35,9 @@ fn main() -> ExitCode {
     cli::main(false, OnSignal::Save, |console| run(&args, console))
 }
 
-/// Trains on the text and writes.
-pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
+fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let device = args.device.open()?;
-    let text = args.data.as_ref().map_or_else(|| Ok(BUILT_IN.to_owned()), read_text)?;
+    let text = args.data.as_ref().map_or_else(|| Ok(BUILT_IN.concat()), read_text)?;
     let settings = TextSettings::new(3, BlockConfig::new(96, 4), args.steps);
     let folder = || Ok(RunDir::create_numbered(Path::new("runs/gpt"))?);
     let mut training = TextTraining::begin(settings, &text, folder)?;
@@ -58,4 +56,5 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     Ok(Ending::Done)
 }
 
-const BUILT_IN: &str = include_str!("../docs/src/family.md");
+const BUILT_IN: [&str; 2] =
+    [include_str!("../docs/src/kernels.md"), include_str!("../docs/src/performance.md")];

@@ -16,7 +16,7 @@ use attn_pipelines::classification::{
     read_reviews, summary, table,
 };
 use attn_pipelines::cli::{self, Console, Ending, OnSignal};
-use attn_pipelines::{Classifier, Error, RunDir};
+use attn_pipelines::{Classifier, Error, RunDir, refuse_own_input};
 use clap::Parser;
 
 pub use sentiment_args::Args;
@@ -47,8 +47,10 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
         files => read_reviews(files)?,
     };
     check_reviews(&reviews)?;
+    let kept = args.out.join("sentiment.json");
+    args.data.iter().chain(&args.config).try_for_each(|input| refuse_own_input(&kept, input))?;
     classification::make_folder(&args.out)?;
-    settings.save(&args.out.join("sentiment.json"))?;
+    settings.save(&kept)?;
     console.say(&summary(&reviews, settings.max_words));
 
     // Models: all of the settings, trained and tested on each split.

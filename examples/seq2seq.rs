@@ -36,7 +36,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Copy, Group)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// How the decoder looks at the source.
+    /// How the decoder attends to the source.
     #[arg(
         long, value_name = "NAME", default_value = "bahdanau",
         conflicts_with_all = ["model", "resume"]

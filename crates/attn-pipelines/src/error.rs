@@ -92,7 +92,7 @@ pub enum Error {
     #[error(transparent)]
     Generate(#[from] GenerateError),
     /// A picture of what is not there.
-    #[error("this model does not look at its source: there is nothing to draw")]
+    #[error("this model has no attention: there is nothing to draw")]
     NoAttention,
     /// A picture that cannot be drawn or written.
     #[error(transparent)]

@@ -20,5 +20,7 @@ pub use device::{DeviceError, DeviceName};
 pub use error::Error;
 pub use generation::TextGenerator;
 pub use io_error::IoError;
+pub use memory::TooLarge;
 pub use run_dir::{RunDir, RunDirError};
+pub use same_file::refuse_own_input;
 pub use translation::Translator;

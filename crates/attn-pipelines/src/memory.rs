@@ -3,7 +3,20 @@
 use attn_rnn::RecurrentConfig;
 use attn_transformer::BlockConfig;
 
-use crate::translation::SettingsError;
+/// More weights than the memory of this machine holds.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(
+    "the model has {weights} weights or more, which take {needed:.1} GiB; this machine has \
+     {memory:.1} GiB"
+)]
+pub struct TooLarge {
+    /// A lower bound of the number of weights.
+    pub weights: u128,
+    /// What they take, in GiB.
+    pub needed: f64,
+    /// What there is, in GiB.
+    pub memory: f64,
+}
 
 /// Bytes of a weight.
 const WEIGHT: u128 = 4;
@@ -13,15 +26,15 @@ const USUAL: u128 = 1 << 40;
 
 /// Refuses a model whose weights alone, which are drawn, saved and loaded there, are more than the
 /// memory of this machine.
-pub(crate) fn check(least_weights: u128) -> Result<(), SettingsError> {
+pub(crate) fn check(least_weights: u128) -> Result<(), TooLarge> {
     check_against(least_weights, machine_memory())
 }
 
-fn check_against(weights: u128, memory: u128) -> Result<(), SettingsError> {
+fn check_against(weights: u128, memory: u128) -> Result<(), TooLarge> {
     let needed = weights.saturating_mul(WEIGHT);
     if needed > memory {
         let gib = |bytes: u128| bytes as f64 / (1_u64 << 30) as f64;
-        return Err(SettingsError::TooLarge { weights, needed: gib(needed), memory: gib(memory) });
+        return Err(TooLarge { weights, needed: gib(needed), memory: gib(memory) });
     }
     Ok(())
 }

@@ -32,6 +32,15 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Refuses to write results over a file that the program reads.
+///
+/// # Errors
+///
+/// [`Error::OwnInput`] if both are one file, by whatever name.
+pub fn refuse_own_input(output: &Path, input: &Path) -> Result<(), Error> {
+    refuse(output, input, "read, too")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

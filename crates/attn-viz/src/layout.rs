@@ -21,9 +21,9 @@ const LEAST_WIDTH: f64 = 460.0;
 const MOST_WIDTH: f64 = 960.0;
 /// About the width of a character of the title, whose font is larger and of no fixed width.
 const TITLE_CHARACTER: f64 = 9.8;
-/// Length of the colour scale.
+/// Length of the color scale.
 pub(crate) const LEGEND: f64 = 150.0;
-/// The colour scale with what is written before it.
+/// The color scale with what is written before it.
 const LEGEND_AND_NAME: f64 = LEGEND + 72.0;
 
 /// A grid of panels of equal size.

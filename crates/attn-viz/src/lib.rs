@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod colour;
+mod color;
 mod error;
 mod label;
 mod layout;

@@ -1,7 +1,7 @@
 //! The picture as an SVG document.
 
 use crate::AlignmentPicture;
-use crate::colour::{INK, SOFT_INK, colour};
+use crate::color::{INK, SOFT_INK, color};
 use crate::label::{printable, shorten, visible, width};
 use crate::layout::{LEAN, LEGEND, Layout, MARGIN, PAD};
 use svg::Document;
@@ -51,20 +51,20 @@ fn style(font: f64) -> String {
     )
 }
 
-/// The colour scale, and the cells without a weight, which lie under all panels.
+/// The color scale, and the cells without a weight, which lie under all panels.
 fn definitions(layout: &Layout) -> Definitions {
     let mut scale = LinearGradient::new().set("id", "scale");
     for step in 0..=10 {
         let at = step as f32 / 10.0;
         let stop = Stop::new().set("offset", format!("{}%", step * 10));
-        scale = scale.add(stop.set("stop-color", colour(at)));
+        scale = scale.add(stop.set("stop-color", color(at)));
     }
     let [rows, columns] = [layout.queries.len(), layout.keys.len()];
     let mut row = Group::new().set("id", "row");
     for key in 0..columns {
         row = row.add(cell(layout, 0, key));
     }
-    let mut empty = Group::new().set("id", "empty").set("fill", colour(0.0));
+    let mut empty = Group::new().set("id", "empty").set("fill", color(0.0));
     for query in 0..rows {
         let y = round(query as f64 * layout.cell);
         empty = empty.add(Use::new().set("href", "#row").set("y", y));
@@ -150,7 +150,7 @@ fn cells(picture: &AlignmentPicture, layout: &Layout, head: usize) -> Group {
             let weight = picture.weight(head, query, key);
             if weight >= VISIBLE {
                 let said = Title::new(format!("{query_token} → {key_token}: {weight:.3}"));
-                cells = cells.add(cell(layout, query, key).set("fill", colour(weight)).add(said));
+                cells = cells.add(cell(layout, query, key).set("fill", color(weight)).add(said));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::task::{KEYS, QUESTIONS};
 use crate::device::DeviceName;
+use crate::exit::numbers::count;
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
     /// Training steps of each mechanism.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = steps)]
     pub steps: u64,
     /// Memories of a training step.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -44,6 +45,11 @@ pub struct Args {
     pub measure: Option<String>,
 }
 
+fn steps(text: &str) -> Result<u64, String> {
+    let steps = count(text, 1..=10_000_000, "the time of every step is kept")?;
+    Ok(steps as u64)
+}
+
 fn items(text: &str) -> Result<usize, String> {
     let (least, most) = (2 * QUESTIONS, 2 * KEYS);
     let range = || format!("needs an even number from {least} to {most}");
@@ -61,7 +67,10 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_what_is_needed() {
-        for bad in ["--train=7", "--test=130", "--test=x", "--steps=0", "--batch=0"] {
+        for bad in ["--train=7", "--test=130", "--test=x", "--steps=0", "--batch=0"]
+            .into_iter()
+            .chain(["--steps=18446744073709551615"])
+        {
             let error = Args::try_parse_from(["mechanisms", bad]).unwrap_err().to_string();
             assert!(error.contains(bad.split('=').next_back().unwrap()), "{error}");
         }

@@ -96,3 +96,15 @@ fn a_folder_that_cannot_be_made() {
         "{error}"
     );
 }
+
+/// The settings of a run are kept where its own `--config` is.
+#[test]
+fn its_own_config_is_not_written_over() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("out")).unwrap();
+    std::fs::copy(desk.path("small.json"), desk.path("out/sentiment.json")).unwrap();
+    let command = "--data @reviews.tsv --config @out/sentiment.json --out @out";
+    let error = desk.call(command).refused();
+    assert!(error.contains("sentiment.json is read, too: writing the results there"), "{error}");
+    assert_eq!(desk.read("out/sentiment.json"), desk.read("small.json"));
+}

@@ -196,6 +196,10 @@ fn a_checkpoint_of_another_model() {
     let config = desk.read("run/config.json").replace("\"d_ff\": 12", "\"d_ff\": 14");
     desk.write("run/config.json", config);
     let error = desk.call("--model @run a").refused();
+    assert!(error.contains("d_ff is 14, but the run was begun with 12"), "{error}");
+    // Without the record of how it was begun, the shapes tell.
+    fs::remove_file(desk.path("run/data.json")).unwrap();
+    let error = desk.call("--model @run a").refused();
     assert!(error.contains("of another model"), "{error}");
 }
 

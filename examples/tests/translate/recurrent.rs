@@ -43,7 +43,7 @@ fn every_attention_trains_and_translates_and_is_drawn_if_there_is_one() {
         let drawn = desk.seq2seq(&format!("--model @{name} --picture @{name}.svg ab_1"));
         if name == "none" {
             let error = drawn.refused();
-            assert!(error.contains("does not look at its source"), "{error}");
+            assert!(error.contains("has no attention"), "{error}");
         } else {
             drawn.done();
             assert!(desk.read(&format!("{name}.svg")).contains("<svg"));

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::features::RATIOS;
+use crate::memory::{self, TooLarge};
 use crate::parameters;
 
 /// One model.
@@ -63,6 +64,9 @@ pub enum ModelError {
     /// The classifier.
     #[error(transparent)]
     Classifier(#[from] ConfigError),
+    /// More weights than memory.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// A probability out of its range.
     #[error("{key} = {value} is outside [0, 1)")]
     NoProbability {
@@ -88,6 +92,7 @@ impl ModelSettings {
     ///
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ModelError> {
+        memory::check(memory::of_recurrent(&RecurrentConfig::lstm(self.d_word, self.d_hidden)))?;
         for (key, value) in [("word_std", self.word_std), ("penalty", self.penalty)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(ModelError::Negative { key, value });

@@ -206,7 +206,8 @@ impl Settings {
         at_least("training.max_epochs", training.max_epochs, 1, "at least 1")?;
         at_least("training.patience", training.patience, 1, "at least 1")?;
         at_least("training.batch", training.batch, 1, "at least 1")?;
-        at_least("training.folds", training.folds, 2, "at least 2")?;
+        let folds = training.folds;
+        require((2..=1000).contains(&folds), "training.folds", folds, "from 2 to 1000")?;
         let positive = training.rate > 0.0 && training.rate.is_finite();
         require(positive, "training.rate", training.rate, "a positive number")?;
         let decay = training.weight_decay;
@@ -275,7 +276,7 @@ mod tests {
             settings.validate().unwrap_err().to_string()
         };
         let found = error(&|settings| settings.training.folds = 1);
-        assert_eq!(found, "`training.folds` is 1, must be at least 2");
+        assert_eq!(found, "`training.folds` is 1, must be from 2 to 1000");
         let found = error(&|settings| settings.training.rate = f64::NAN);
         assert_eq!(found, "`training.rate` is NaN, must be a positive number");
         let found = error(&|settings| settings.models.clear());
@@ -284,6 +285,8 @@ mod tests {
         assert_eq!(found, "`models` has two of the name \"LSTM, last state\"");
         let found = error(&|settings| settings.models[0].d_hidden = 0);
         assert!(found.contains("in the model \"LSTM, last state\": d_hidden is 0"), "{found}");
+        let found = error(&|settings| settings.models[0].d_hidden = usize::MAX);
+        assert!(found.contains("GiB; this machine has"), "{found}");
         let found = error(&|settings| settings.models[0].word_dropout = 1.0);
         assert!(found.contains("word_dropout = 1 is outside [0, 1)"), "{found}");
         let found = error(&|settings| settings.models[0].penalty = -0.5);

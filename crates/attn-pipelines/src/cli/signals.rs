@@ -42,7 +42,7 @@ pub(super) fn stop_signal() -> io::Result<StopSignal> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for number in signals.forever() {
             if given.is_stopped() {
-                // Schedulers send SIGHUP behind SIGTERM: only who asks by hand asks twice.
+                // Schedulers send SIGHUP behind SIGTERM: only a person sends SIGINT twice.
                 if number == SIGINT {
                     std::process::exit(128 + number);
                 }
@@ -93,8 +93,8 @@ pub(super) fn stop_signal() -> io::Result<StopSignal> {
 pub(super) fn fail_writes_beyond_the_limit() -> io::Result<()> {
     #[cfg(unix)]
     {
-        let nobody_asks = std::sync::Arc::default();
-        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, nobody_asks)?;
+        let unread = std::sync::Arc::default();
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread)?;
     }
     Ok(())
 }

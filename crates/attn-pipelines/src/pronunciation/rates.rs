@@ -2,7 +2,7 @@
 
 use super::Dictionary;
 
-/// Error rates over words, each judged by the pronunciation in the dictionary that is closest.
+/// Error rates over words, each compared with the pronunciation in the dictionary that is closest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
     /// Words.

@@ -1,4 +1,4 @@
-//! The ways of looking at the source, by name.
+//! The attentions of recurrent decoders, by name.
 
 use attn_core::alignment::{
     AlignmentConfig, HardConfig, LocalMonotonicConfig, LocalPredictiveConfig,
@@ -10,14 +10,15 @@ use attn_core::score::{
 use attn_rnn::{BahdanauConfig, FlowConfig, LuongConfig};
 use clap::ValueEnum;
 
-/// How the decoder looks at the source. `--config` has more: any score and any alignment of
+/// How the decoder attends to the source. `--config` has more: any score and any alignment of
 /// `attn-core`, in either flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AttentionName {
-    /// Bahdanau et al. (2015): the previous state asks by an additive score, the answer enters the
-    /// cell.
+    /// Bahdanau et al. (2015): the previous state is the query of an additive score, the context
+    /// enters the cell.
     Bahdanau,
-    /// Luong et al. (2015): the new state asks, the answer joins it; the score is the dot product.
+    /// Luong et al. (2015): the new state is the query, the context joins it; the score is the dot
+    /// product.
     LuongDot,
     /// The same with a matrix between state and annotation.
     LuongGeneral,
@@ -27,15 +28,15 @@ pub enum AttentionName {
     LuongLocation,
     /// `luong-general` in a window that moves on one token a step.
     LuongLocalM,
-    /// `luong-general` in a window whose centre is predicted.
+    /// `luong-general` in a window whose center is predicted.
     LuongLocalP,
     /// `luong-general` with one place drawn, learned by REINFORCE (Xu et al. 2015).
     LuongHard,
-    /// Not at all: the decoder knows the encoder's last state alone (Sutskever et al. 2014).
+    /// No attention: the decoder has the encoder's last state alone (Sutskever et al. 2014).
     None,
 }
 
-/// Widths of what meets in an attention.
+/// The widths in an attention.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Widths {
     /// Of a state of the decoder, and of an annotation.

@@ -8,8 +8,8 @@ use attn_viz::AlignmentPicture;
 use super::{Translation, Translator};
 use crate::Error;
 
-/// Writes a picture with a panel for every way of looking, such as a head of a layer, whose rows are the tokens
-/// of the translation, each of which looks at the tokens of the source.
+/// Writes a picture with a panel for every attention, such as a head of a layer, whose rows are the tokens
+/// of the translation, each of which attends to the tokens of the source.
 ///
 /// # Errors
 ///

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::architecture::{Architecture, ArchitectureError};
 use crate::generation::TextSettings;
-use crate::{memory, settings_file};
+use crate::memory::{self, TooLarge};
+use crate::settings_file;
 
 /// Everything that a run is made of, but for its text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,18 +107,8 @@ pub enum SettingsError {
         side: &'static str,
     },
     /// More weights than memory.
-    #[error(
-        "the model has {weights} weights or more, which take {needed:.1} GiB; this machine has \
-         {memory:.1} GiB"
-    )]
-    TooLarge {
-        /// A lower bound of the number of weights.
-        weights: u128,
-        /// What they take, in GiB.
-        needed: f64,
-        /// What there is, in GiB.
-        memory: f64,
-    },
+    #[error("in `model`: {0}")]
+    TooLarge(#[from] TooLarge),
     /// Windows of nothing.
     #[error("`context` is 0, must be at least 1")]
     NoContext,

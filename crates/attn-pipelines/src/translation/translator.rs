@@ -164,8 +164,9 @@ impl Translator {
     ///
     /// Fails if a sentence is longer than the model takes, and is not to be cut.
     pub fn translate<S: AsRef<str>>(&self, sentences: &[S]) -> Result<Vec<Translation>, Error> {
-        let encode = |(index, sentence): (usize, &S)| {
-            self.encode(sentence.as_ref(), || format!("sentence {}", index + 1))
+        let encode = |(index, sentence): (usize, &S)| match sentence.as_ref() {
+            blank if blank.trim().is_empty() => Ok(Vec::new()),
+            sentence => self.encode(sentence, || format!("sentence {}", index + 1)),
         };
         let sources =
             sentences.iter().enumerate().map(encode).collect::<Result<Vec<_>, EncodeError>>()?;

@@ -1,9 +1,9 @@
-//! Weights as colours.
+//! Weights as colors.
 
 use std::f64::consts::PI;
 
-/// The colour of a weight in [0, 1], as `#rrggbb`: from near white over blue to dark indigo.
-pub(crate) fn colour(weight: f32) -> String {
+/// The color of a weight in [0, 1], as `#rrggbb`: from near white over blue to dark indigo.
+pub(crate) fn color(weight: f32) -> String {
     let srgb = scale(f64::from(weight)).map(|linear| transfer(linear.clamp(0.0, 1.0)));
     let [r, g, b] = srgb.map(|x| (x * 255.0).round() as u8);
     format!("#{r:02x}{g:02x}{b:02x}")
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn no_colour_of_the_scale_is_clipped() {
+    fn no_color_of_the_scale_is_clipped() {
         for i in 0..=100 {
             let linear = scale(f64::from(i) / 100.0);
             assert!(linear.iter().all(|x| (0.0..=1.0).contains(x)), "{linear:?} at {i} %");
