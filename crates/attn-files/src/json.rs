@@ -47,6 +47,8 @@ fn deserialize<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, JsonError
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let key = match error.path().to_string() {
+            // Where there is no value, there is no key that it belongs to.
+            _ if !error.inner().is_data() => String::new(),
             root if root == "." => String::new(),
             key => key,
         };

@@ -1,6 +1,6 @@
 //! One generated sequence.
 
-/// A sequence of tokens with the model's opinion of it.
+/// A sequence of tokens with its log-probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {
     /// The tokens chosen, without the start, the prompt and the end token.

@@ -32,6 +32,11 @@ impl Limits {
         Self { end: Some(end), min_len: 0, max_len }
     }
 
+    /// Hides the end token until there are `min_len` others.
+    pub fn with_min_len(self, min_len: usize) -> Self {
+        Self { min_len, ..self }
+    }
+
     /// Checks the lengths against each other.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod tests {
     /// standard deviation sqrt(198) = 14.1. Five of those are exceeded once in a million seeds (the
     /// normal tail; the seeds here are fixed).
     #[test]
-    fn neighbours_in_every_argument_are_uniform_and_independent() {
+    fn neighbors_in_every_argument_are_uniform_and_independent() {
         let n = 20_000_u64;
         let pairs: [&dyn Fn(u64) -> (f64, f64); 3] = [
             &|i| (uniform(i, 2, 3), uniform(i + 1, 2, 3)),

@@ -55,6 +55,31 @@ impl SamplerConfig {
         }
     }
 
+    /// Makes tokens that are already there less likely.
+    pub fn with_repetition_penalty(self, repetition_penalty: f64) -> Self {
+        Self { repetition_penalty, ..self }
+    }
+
+    /// Below 1, the likely tokens become likelier; above, less likely.
+    pub fn with_temperature(self, temperature: f64) -> Self {
+        Self { temperature, ..self }
+    }
+
+    /// Keeps the `k` most probable tokens.
+    pub fn with_top_k(self, k: usize) -> Self {
+        Self { top_k: Some(k), ..self }
+    }
+
+    /// Keeps the fewest most probable tokens that together have the probability `p`.
+    pub fn with_top_p(self, p: f64) -> Self {
+        Self { top_p: Some(p), ..self }
+    }
+
+    /// Keeps the tokens with at least the share `p` of the probability of the most probable one.
+    pub fn with_min_p(self, p: f64) -> Self {
+        Self { min_p: Some(p), ..self }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -89,7 +114,7 @@ impl SamplerConfig {
     ) -> Vec<(u32, f64)> {
         let allowed = scores.allowed(hidden);
         let mut kept: Vec<_> = allowed.map(|(token, logit)| (token, f64::from(logit))).collect();
-        self.penalise(&mut kept, seen);
+        self.penalize(&mut kept, seen);
         if let Some(k) = self.top_k.filter(|&k| k < kept.len()) {
             kept.select_nth_unstable_by(k, by_rank);
             kept.truncate(k);
@@ -125,7 +150,7 @@ impl SamplerConfig {
     }
 
     /// `kept` is in the order of the tokens.
-    fn penalise(&self, kept: &mut [(u32, f64)], seen: &BTreeSet<u32>) {
+    fn penalize(&self, kept: &mut [(u32, f64)], seen: &BTreeSet<u32>) {
         if self.repetition_penalty == 1.0 {
             return;
         }
@@ -261,22 +286,22 @@ mod tests {
 
     /// The logits are negative, so a penalty of 2 doubles them: 2⁻³ becomes 2⁻⁶.
     #[test]
-    fn a_token_that_was_there_is_penalised_once() {
-        let penalised = SamplerConfig { repetition_penalty: 2.0, ..config() };
+    fn a_token_that_was_there_is_penalized_once() {
+        let penalized = SamplerConfig { repetition_penalty: 2.0, ..config() };
         let weights = [(0, 1.0), (1, 32.0), (3, 4.0), (4, 16.0), (5, 4.0)];
         // The forbidden token 2 and the unknown token 77 change nothing.
-        let kept = distribution(penalised, &[0, 0, 2, 77]);
+        let kept = distribution(penalized, &[0, 0, 2, 77]);
         assert_probs(&kept, &weights.map(|(t, w)| (t, w / 57.0)));
 
         let positive = [2.0 * std::f32::consts::LN_2, 0.0];
         let scores = Scores::new(&positive, 0, 0).unwrap();
-        let penalised = SamplerConfig { repetition_penalty: 2.0, ..config() };
-        let kept = penalised.distribution(&scores, None, &BTreeSet::from([0]));
+        let penalized = SamplerConfig { repetition_penalty: 2.0, ..config() };
+        let kept = penalized.distribution(&scores, None, &BTreeSet::from([0]));
         assert_probs(&kept, &[(0, 2.0 / 3.0), (1, 1.0 / 3.0)]);
     }
 
     #[test]
-    fn nothing_is_drawn_from_nothing() {
+    fn no_token_is_drawn_from_an_empty_distribution() {
         let scores = Scores::new(&[0.0, f32::NEG_INFINITY], 0, 0).unwrap();
         let kept = config().distribution(&scores, Some(0), &BTreeSet::new());
         assert_eq!(config().draw(&kept, 0, 0), None);
@@ -290,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_name() {
+    fn a_value_out_of_range_is_refused_with_its_key() {
         let error = |config: SamplerConfig| config.validate().unwrap_err().to_string();
         for (temperature, said) in [(0.0, "0"), (-1.0, "-1"), (f64::NAN, "NaN"), (1.0 / 0.0, "inf")]
         {

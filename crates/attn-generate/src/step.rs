@@ -15,7 +15,7 @@ pub trait StepDecoder {
 
     /// Appends `tokens[i]` to row `i` of the state and scores the token after it.
     ///
-    /// The logits are unnormalised log-probabilities; −∞ forbids a token. A row may depend on
+    /// The logits are unnormalized log-probabilities; −∞ forbids a token. A row may depend on
     /// nothing but its own past, so that what else is in the batch changes no result.
     ///
     /// # Shapes

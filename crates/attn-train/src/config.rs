@@ -11,6 +11,7 @@ use crate::config_error::require;
 use crate::objective::SequenceLoss;
 use crate::optimizer::AdamWConfig;
 use crate::schedule::Schedule;
+use crate::with_options::with_options;
 
 /// Version of the file format of [`TrainerConfig`].
 pub const CONFIG_VERSION: u32 = 1;
@@ -24,6 +25,16 @@ pub type ConfigFileError = attn_core::config::ConfigFileError<ConfigError>;
 /// How a run is trained.
 ///
 /// A key that is missing in a file gets its default, an unknown key is refused.
+///
+/// ```
+/// use attn_train::{Schedule, TrainerConfig};
+///
+/// let schedule = Schedule::Constant { peak: 1e-3, warmup: 100 };
+/// let config = TrainerConfig::new().with_max_steps(Some(2000)).with_schedule(schedule);
+/// assert_eq!(config.eval_every, 500);
+/// config.validate()?;
+/// # Ok::<(), attn_train::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainerConfig {
@@ -45,7 +56,7 @@ pub struct TrainerConfig {
     pub accumulate: usize,
     /// Learning rate of each step. Default: inverse square root, peak 7e-4, warm-up 1000.
     pub schedule: Schedule,
-    /// The optimiser.
+    /// The optimizer.
     pub adamw: AdamWConfig,
     /// Longest gradient, all parameters together; longer ones are shortened to it. Default 1.
     pub clip_norm: Option<f64>,
@@ -85,6 +96,11 @@ impl Default for TrainerConfig {
 }
 
 impl TrainerConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Reads and checks a JSON file.
     ///
     /// # Errors
@@ -151,6 +167,23 @@ impl TrainerConfig {
         SequenceLoss { label_smoothing: self.label_smoothing }
     }
 }
+
+with_options!(TrainerConfig {
+    with_seed: seed: u64,
+    with_max_steps: max_steps: Option<usize>,
+    with_max_epochs: max_epochs: Option<usize>,
+    with_max_minutes: max_minutes: Option<f64>,
+    with_batch_tokens: batch_tokens: usize,
+    with_accumulate: accumulate: usize,
+    with_schedule: schedule: Schedule,
+    with_adamw: adamw: AdamWConfig,
+    with_clip_norm: clip_norm: Option<f64>,
+    with_label_smoothing: label_smoothing: f64,
+    with_eval_every: eval_every: usize,
+    with_patience: patience: Option<usize>,
+    with_keep_last: keep_last: usize,
+    with_log_every: log_every: usize,
+});
 
 #[cfg(test)]
 mod tests {

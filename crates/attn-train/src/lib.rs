@@ -17,9 +17,10 @@ pub mod source;
 pub mod stop;
 pub mod tokenizer;
 pub mod trainer;
+mod with_options;
 
 pub use attn_kernels::keep_freed_memory;
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::{Checkpoint, CheckpointError, RunRecord};
 pub use config::{ConfigError, ConfigFileError, TrainerConfig};
 pub use evaluate::{Evaluation, evaluate};
 pub use objective::{Objective, SequenceLoss};
@@ -27,5 +28,5 @@ pub use optimizer::AdamWConfig;
 pub use progress::Progress;
 pub use schedule::Schedule;
 pub use source::{BatchSource, BlockSource, PairSource};
-pub use stop::{StopReason, StopSignal};
+pub use stop::{StopReason, StopSignal, Stopped};
 pub use trainer::{Outcome, StepReport, TrainError, Trainer};

@@ -62,6 +62,25 @@ impl MetricsLog {
         Ok(Self { path, file })
     }
 
+    /// A log on a full disk.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn full() -> Self {
+        let path = PathBuf::from("/dev/full");
+        Self { file: OpenOptions::new().write(true).open(&path).unwrap(), path }
+    }
+
+    /// Whether the log has a line, that of an evaluation by its step.
+    pub(crate) fn has(&self, event: &Event) -> Result<bool, LogError> {
+        let failed = |source| LogError { path: self.path.clone(), source };
+        let text = std::fs::read_to_string(&self.path).map_err(failed)?;
+        let same = |line: &str| match (serde_json::from_str(line), event) {
+            (Ok(Event::Valid { step: found, .. }), Event::Valid { step, .. }) => found == *step,
+            (Ok(found), event) => found == *event,
+            (Err(_), _) => false,
+        };
+        Ok(text.lines().any(same))
+    }
+
     /// Appends a line.
     pub(crate) fn write(&mut self, event: &Event) -> Result<(), LogError> {
         let mut line = serde_json::to_string(event).expect("an event is plain data");

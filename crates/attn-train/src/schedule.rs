@@ -22,6 +22,7 @@ use crate::config_error::{ConfigError, require};
 /// Learning rate of each step; the first step is number 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
     /// Warm-up, then `peak` for ever.
     Constant {
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_key_and_value() {
+    fn a_value_out_of_range_is_refused_with_its_key() {
         for (schedule, message) in [
             (Schedule::Constant { peak: 0.0, warmup: 1 }, "schedule.peak = 0"),
             (Schedule::Constant { peak: f64::NAN, warmup: 1 }, "schedule.peak = NaN"),

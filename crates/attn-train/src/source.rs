@@ -22,6 +22,12 @@ pub trait BatchSource {
     /// # Panics
     /// If `index` is not below [`batches(epoch)`](Self::batches).
     fn batch(&mut self, epoch: u64, index: usize) -> Self::Batch;
+
+    /// Size and checksum of the data, in words, so that a run is not gone on with on other data; none if
+    /// the source cannot say.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<B: Clone> BatchSource for Vec<B> {
@@ -90,6 +96,11 @@ impl BatchSource for PairSource {
         let examples = self.planner.plan(epoch).batch(index);
         PairBatch::from_pairs(examples.iter().map(|&example| &self.pairs[example]))
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        let sides = self.pairs.iter().flat_map(|pair| [&*pair.source, &*pair.target]);
+        Some(format!("{} pairs of {}", self.pairs.len(), tokens_in_words(sides)))
+    }
 }
 
 /// Windows of a token stream as a source, in another order in every epoch: what a language model
@@ -121,6 +132,23 @@ impl BatchSource for BlockSource {
     fn batch(&mut self, epoch: u64, index: usize) -> BlockBatch {
         self.blocks.batch(self.planner.plan(epoch).batch(index))
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        let windows = self.blocks.len();
+        Some(format!("{windows} windows of {}", tokens_in_words([self.blocks.stream()])))
+    }
+}
+
+/// Number and checksum of the tokens of sequences, which also tells where each ends.
+fn tokens_in_words<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> String {
+    let mut checksum = crc32fast::Hasher::new();
+    let mut tokens = 0;
+    for sequence in sequences {
+        checksum.update(&(sequence.len() as u64).to_le_bytes());
+        sequence.iter().for_each(|token| checksum.update(&token.to_le_bytes()));
+        tokens += sequence.len();
+    }
+    format!("{tokens} tokens with checksum {:08x}", checksum.finalize())
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl StopSignal {
     }
 }
 
+/// Work was not done because a [`StopSignal`] was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped before it was done")]
+pub struct Stopped;
+
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {

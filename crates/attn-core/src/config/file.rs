@@ -161,7 +161,7 @@ mod tests {
             "{wrong}"
         );
         let twice = message("{\"d_context\": 4,\n\"d_context\": 5}");
-        assert!(twice.contains("line 2: the key `d_context` is there twice"), "{twice}");
+        assert!(twice.contains("line 2, column 15: the key `d_context` is there twice"), "{twice}");
         let cut = message("{\"d_context\": 4");
         assert!(cut.contains("EOF while parsing an object"), "{cut}");
     }

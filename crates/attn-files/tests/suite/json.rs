@@ -52,6 +52,8 @@ fn what_is_no_json_is_named_with_line_and_column() {
     assert_eq!((error.line, error.column), (2, 15));
     assert!(error.message.starts_with("expected value"), "{error:?}");
     assert!(!error.to_string().contains(" at line "), "{error}");
+    let error = self::error("{\"training\": {\"max_steps\": 1");
+    assert_eq!(error.to_string(), "line 1, column 28: EOF while parsing an object");
     let error = self::error("{\"training\": {\"max_steps\": 1}}\nand more");
     assert_eq!(error.to_string(), "line 2, column 1: trailing characters");
     // Bytes that are not UTF-8, and nesting without end.

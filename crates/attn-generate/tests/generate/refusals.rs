@@ -1,4 +1,4 @@
-//! Contract: nonsense from outside is a typed error with its place; what a model must never do is a
+//! Contract: invalid input is a typed error with its place; what a model must never do is a
 //! panic that says what it did.
 
 use crate::model::devices;

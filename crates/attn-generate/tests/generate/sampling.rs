@@ -89,7 +89,7 @@ fn a_row_is_sampled_alike_in_every_batch() {
 }
 
 #[test]
-fn a_seed_is_a_result() {
+fn the_same_seed_gives_the_same_sample() {
     let [device, _] = devices();
     let model = TableModel::new(VOCAB, 23, &device);
     let streams: Vec<_> = (0..20).collect();

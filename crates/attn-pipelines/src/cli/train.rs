@@ -90,12 +90,18 @@ impl PairArgs {
     fn tokenizer(&self, preset: TokenizerKind) -> TokenizerKind {
         let (name, size) = match preset {
             TokenizerKind::Characters => (TokenizerName::Characters, VOCAB),
+            TokenizerKind::FrequentCharacters { vocab_size } => {
+                (TokenizerName::Characters, vocab_size)
+            }
             TokenizerKind::Words { vocab_size } => (TokenizerName::Words, vocab_size),
             TokenizerKind::Bpe { vocab_size } => (TokenizerName::Bpe, vocab_size),
         };
+        if (self.data.tokenizer, self.data.vocab) == (None, None) {
+            return preset;
+        }
         let vocab_size = self.data.vocab.unwrap_or(size);
         match self.data.tokenizer.unwrap_or(name) {
-            TokenizerName::Characters => TokenizerKind::Characters,
+            TokenizerName::Characters => TokenizerKind::FrequentCharacters { vocab_size },
             TokenizerName::Words => TokenizerKind::Words { vocab_size },
             TokenizerName::Bpe => TokenizerKind::Bpe { vocab_size },
         }

@@ -36,6 +36,11 @@ impl Blocks {
         Self { stream, width, stride }
     }
 
+    /// All the tokens.
+    pub(crate) fn stream(&self) -> &[u32] {
+        &self.stream
+    }
+
     /// Number of windows; 0 if the stream has fewer than two tokens, so nothing to predict.
     pub fn len(&self) -> usize {
         match self.targets() {

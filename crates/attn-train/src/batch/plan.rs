@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::BatchError;
 use super::shuffle::shuffle;
+use crate::with_options::with_options;
 
 /// How examples are gathered into batches.
+///
+/// ```
+/// let config = attn_train::batch::BatchPlanConfig::new(25_000).with_seed(None);
+/// assert_eq!(config.max_rows, None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchPlanConfig {
@@ -21,6 +27,18 @@ pub struct BatchPlanConfig {
     /// Default `Some(0)`.
     pub seed: Option<u64>,
 }
+
+impl BatchPlanConfig {
+    /// Batches of at most `tokens` tokens a side.
+    pub fn new(tokens: usize) -> Self {
+        Self { tokens, ..Self::default() }
+    }
+}
+
+with_options!(BatchPlanConfig {
+    with_max_rows: max_rows: Option<NonZeroUsize>,
+    with_seed: seed: Option<u64>,
+});
 
 impl Default for BatchPlanConfig {
     fn default() -> Self {
@@ -113,7 +131,7 @@ fn longest<const SIDES: usize>(sides: &[usize; SIDES]) -> usize {
     sides.iter().copied().max().unwrap_or(0)
 }
 
-/// Fills batch after batch with neighbours in `examples`, each as full as it may be.
+/// Fills batch after batch with neighbors in `examples`, each as full as it may be.
 fn cut<const SIDES: usize>(
     examples: &[usize],
     lengths: &[[usize; SIDES]],

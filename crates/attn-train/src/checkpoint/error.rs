@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use attn_files::LockError;
 use burn::store::RecordError;
 
 use super::CHECKPOINT_VERSION;
@@ -48,13 +49,27 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The checkpoint is of another version of this library.
-    #[error("{path} is of version {found}, but this library reads version {CHECKPOINT_VERSION}")]
+    #[error("{path} is of version {found}, but this library reads 1 to {CHECKPOINT_VERSION}")]
     Version {
         /// The file that names the version.
         path: PathBuf,
         /// Its version.
         found: u32,
     },
+    /// Something that the run was begun with is not what it was: the weights would mean something else,
+    /// or another evaluation be the best.
+    #[error("{what} has changed since the run was begun: it was {saved}, now it is {given}")]
+    Changed {
+        /// What has changed, a key of the model's config for one.
+        what: String,
+        /// What it was.
+        saved: String,
+        /// What it is now.
+        given: String,
+    },
+    /// Another process works on the run.
+    #[error(transparent)]
+    Locked(#[from] LockError),
     /// The file is whole, but its tensors are not those of the model.
     #[error("{path} is of another model")]
     OtherModel {

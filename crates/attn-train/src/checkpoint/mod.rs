@@ -8,7 +8,8 @@
 //!     model.bpk     parameters, a burnpack record
 //!     first.bpk     first moments of AdamW, one for each parameter, likewise
 //!     second.bpk    second moments
-//!     state.json    version, config, state, lengths and checksums of the files above
+//!     state.json    version, config, state, what the run was begun with, lengths and checksums of
+//!                   the files above
 //! ```
 //!
 //! It is written under another name, synced to the disk and then renamed; only afterwards are old
@@ -17,16 +18,20 @@
 
 mod error;
 mod read;
+mod record;
 mod state;
 mod write;
 
 pub use error::CheckpointError;
 pub use read::Checkpoint;
+pub use record::RunRecord;
+pub(crate) use state::Manifest;
 pub use state::{Best, TrainState, Window};
 pub(crate) use write::Checkpoints;
 
-/// Version of the layout of a checkpoint.
-pub const CHECKPOINT_VERSION: u32 = 1;
+/// Version of the layout of a checkpoint; those of version 1, which do not say what their run was begun
+/// with, are read too.
+pub const CHECKPOINT_VERSION: u32 = 2;
 
 /// File of the parameters.
 const MODEL: &str = "model.bpk";

@@ -10,7 +10,9 @@ use burn::tensor::Bytes;
 use serde::Deserialize;
 
 use super::state::{Fingerprint, Manifest, TrainState};
-use super::{CHECKPOINT_VERSION, CheckpointError, Checkpoints, FIRST, MODEL, SECOND, STATE};
+use super::{
+    CHECKPOINT_VERSION, CheckpointError, Checkpoints, FIRST, MODEL, RunRecord, SECOND, STATE,
+};
 use crate::config::TrainerConfig;
 use crate::optimizer::AdamW;
 
@@ -76,7 +78,7 @@ impl Checkpoint {
         };
         // The version first: the keys of another version would only be called damage.
         let Versioned { version } = serde_json::from_slice(&text).map_err(damaged)?;
-        if version != CHECKPOINT_VERSION {
+        if !(1..=CHECKPOINT_VERSION).contains(&version) {
             return Err(CheckpointError::Version { path: file, found: version });
         }
         let manifest = serde_json::from_slice(&text).map_err(damaged)?;
@@ -98,6 +100,21 @@ impl Checkpoint {
         &self.manifest.config
     }
 
+    /// Refuses a model config, a tokenizer or whatever else `record` holds that is not what the run was
+    /// begun with; call it before [`load_model`](Self::load_model), which sees the shapes alone. What the
+    /// checkpoint does not know of is not compared.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Changed`], with what has changed and both values.
+    pub fn check(&self, record: &RunRecord) -> Result<(), CheckpointError> {
+        record.compare(&self.manifest.record)
+    }
+
+    /// What it was saved with.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// `model` with the parameters of the checkpoint, on its own device and in its own precision.
     ///
     /// # Errors
@@ -106,7 +123,7 @@ impl Checkpoint {
         self.load(MODEL, model)
     }
 
-    /// Gives the optimiser the moments of the parameters of `model`.
+    /// Gives the optimizer the moments of the parameters of `model`.
     pub(crate) fn load_optimizer<M: Module>(
         &self,
         optimizer: &mut AdamW,

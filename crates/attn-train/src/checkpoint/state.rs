@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::CHECKPOINT_VERSION;
 use crate::config::TrainerConfig;
+use crate::log::Event;
 
 /// Where a run stands, between two steps.
 ///
-/// With the parameters and the moments of the optimiser this is all there is: learning rate,
+/// With the parameters and the moments of the optimizer this is all there is: learning rate,
 /// dropout and the order of the data are functions of it and of the config.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,20 +61,40 @@ pub struct Window {
 /// The content of `state.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     pub version: u32,
     pub config: TrainerConfig,
     pub state: TrainState,
+    /// What the run was begun with, by name.
+    #[serde(default)]
+    pub record: BTreeMap<String, Value>,
+    /// The evaluation that it was saved after, whose line may be missing in the log.
+    #[serde(default)]
+    pub evaluation: Option<Event>,
     /// Steps that the moments of each parameter have seen.
     pub moments: Vec<usize>,
     /// What each other file must look like.
     pub files: BTreeMap<String, Fingerprint>,
 }
 
+impl Manifest {
+    /// Of a checkpoint whose files are not written yet.
+    pub(crate) fn new(
+        config: &TrainerConfig,
+        state: &TrainState,
+        record: &BTreeMap<String, Value>,
+        evaluation: Option<Event>,
+    ) -> Self {
+        let (config, state, record) = (config.clone(), state.clone(), record.clone());
+        let (moments, files) = Default::default();
+        Self { version: CHECKPOINT_VERSION, config, state, record, evaluation, moments, files }
+    }
+}
+
 /// Length and checksum of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     pub bytes: usize,
     pub crc32: u32,
 }

@@ -1,6 +1,5 @@
 //! Writing checkpoints, and removing old ones.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +7,8 @@ use std::path::{Path, PathBuf};
 use attn_files::sync_directory;
 use burn::store::{ModuleRecord, RecordError};
 
-use super::state::{Fingerprint, Manifest, TrainState};
-use super::{CHECKPOINT_VERSION, CheckpointError, FIRST, MODEL, SECOND, STATE};
-use crate::config::TrainerConfig;
+use super::state::{Fingerprint, Manifest};
+use super::{CheckpointError, FIRST, MODEL, SECOND, STATE};
 use crate::optimizer::Moments;
 
 /// The checkpoints of one run.
@@ -39,18 +37,17 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Writes a checkpoint; returns its path.
+    /// Writes a checkpoint, whose manifest lacks what is known of its files alone; returns its path.
     pub(crate) fn save(
         &self,
         model: ModuleRecord,
         moments: Moments,
-        config: &TrainerConfig,
-        state: &TrainState,
+        manifest: Manifest,
     ) -> Result<PathBuf, CheckpointError> {
-        let path = self.path(state.step);
+        let path = self.path(manifest.state.step);
         let unfinished = beside(&path, "new");
         let written = self
-            .write(&unfinished, model, moments, config, state)
+            .write(&unfinished, model, moments, manifest)
             .and_then(|()| self.publish(&unfinished, &path));
         match written {
             Ok(()) => Ok(path),
@@ -67,20 +64,17 @@ impl Checkpoints {
         unfinished: &Path,
         model: ModuleRecord,
         moments: Moments,
-        config: &TrainerConfig,
-        state: &TrainState,
+        mut manifest: Manifest,
     ) -> io::Result<()> {
         remove_if_there(unfinished)?;
         fs::create_dir_all(unfinished)?;
-        let mut files = BTreeMap::new();
-        let Moments { first, second, steps: moments } = moments;
+        let Moments { first, second, steps } = moments;
+        manifest.moments = steps;
         for (name, record) in [(MODEL, model), (FIRST, first), (SECOND, second)] {
             let bytes = record.into_bytes().map_err(as_io)?;
             write_file(&unfinished.join(name), &bytes)?;
-            files.insert(name.to_owned(), Fingerprint::of(&bytes));
+            manifest.files.insert(name.to_owned(), Fingerprint::of(&bytes));
         }
-        let (config, state) = (config.clone(), state.clone());
-        let manifest = Manifest { version: CHECKPOINT_VERSION, config, state, moments, files };
         write_file(&unfinished.join(STATE), &serde_json::to_vec(&manifest)?)?;
         sync_directory(unfinished)
     }

@@ -1,4 +1,4 @@
-//! The tokenisation of NIST's `mteval-v13a.pl`, on which BLEU scores are compared.
+//! The tokenization of NIST's `mteval-v13a.pl`, on which BLEU scores are compared.
 
 use super::is_python_space;
 
@@ -37,7 +37,7 @@ fn isolate_symbols(line: &str) -> String {
     out
 }
 
-/// Replaces pairs of neighbours from left to right; a character belongs to one pair at most, as
+/// Replaces pairs of neighbors from left to right; a character belongs to one pair at most, as
 /// with a regular expression of two characters.
 fn rewrite_pairs(
     line: &str,

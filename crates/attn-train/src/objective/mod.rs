@@ -9,7 +9,7 @@ use crate::batch::{BlockBatch, TokenBatch};
 use crate::loss::{LossSum, cross_entropy, projected_cross_entropy};
 use crate::tokenizer::PAD;
 
-/// How a model `M` is judged on a batch `B`.
+/// The loss of a model `M` on a batch `B`.
 ///
 /// The loss is a **sum** over what is counted, with the count beside it, so that several batches
 /// make one step exactly as one large batch would (see [`LossSum`]). What is counted is up to the

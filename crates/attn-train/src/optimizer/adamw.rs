@@ -8,11 +8,17 @@ use burn::tensor::container::TensorContainer;
 use serde::{Deserialize, Serialize};
 
 use crate::config_error::{ConfigError, require};
+use crate::with_options::with_options;
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 ///
 /// Moments and epsilon default to those of Vaswani et al. (2017), section 5.3. Weight decay is for
 /// matrices alone: biases and the gains of norms, which have fewer than two dimensions, are spared.
+///
+/// ```
+/// let adamw = attn_train::AdamWConfig::new().with_beta_2(0.999);
+/// assert_eq!((adamw.beta_1, adamw.beta_2), (0.9, 0.999));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
@@ -32,7 +38,19 @@ impl Default for AdamWConfig {
     }
 }
 
+with_options!(AdamWConfig {
+    with_beta_1: beta_1: f32,
+    with_beta_2: beta_2: f32,
+    with_epsilon: epsilon: f32,
+    with_weight_decay: weight_decay: f32,
+});
+
 impl AdamWConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Refuses what Adam cannot run with.
     ///
     /// # Errors
@@ -173,7 +191,7 @@ mod tests {
     const NO_DECAY: AdamWConfig =
         AdamWConfig { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, weight_decay: 0.0 };
 
-    /// burn's optimiser is the reference. A rate of 0.01 moves weights of at most 1 by as much, and
+    /// burn's optimizer is the reference. A rate of 0.01 moves weights of at most 1 by as much, and
     /// what it moves them by is the quotient of numbers that are each rounded a few times; an epsilon
     /// of the weight itself comes on top, at each of five steps.
     #[test]
@@ -229,7 +247,7 @@ mod tests {
 
     /// Each parameter counts its own steps: Adam corrects the bias of young moments.
     #[test]
-    fn a_parameter_without_a_gradient_stays_behind() {
+    fn a_parameter_without_a_gradient_is_not_updated() {
         let device = &devices()[0];
         let mut net = Net::new(device);
         let mut adamw = AdamW::new(&AdamWConfig::default());

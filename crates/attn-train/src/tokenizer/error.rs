@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::train::MAX_VOCAB;
+use crate::stop::Stopped;
+
 /// A vocabulary that cannot be trained, read, written or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +21,17 @@ pub enum TokenizerError {
         /// Special tokens and, for byte pairs, the 256 bytes.
         needed: usize,
     },
+    /// A vocabulary of this size does not fit into memory.
+    #[error(
+        "vocab_size = {vocab_size} is too large: at most {MAX_VOCAB}, whose embeddings fill some GiB"
+    )]
+    VocabularyTooLarge {
+        /// The size asked for.
+        vocab_size: usize,
+    },
+    /// A [`StopSignal`](crate::StopSignal) was given while a vocabulary was learned.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -15,24 +15,28 @@
 //! # Ok::<(), attn_train::tokenizer::TokenizerError>(())
 //! ```
 
+mod byte_pairs;
 mod error;
 mod file;
+mod kind;
 mod labels;
 mod special;
 mod train;
+mod words;
 
 use std::fmt;
 
 pub use error::TokenizerError;
+pub use kind::TokenizerKind;
 pub use special::{BOS, EOS, PAD, SPECIALS, UNK};
-pub use train::TokenizerKind;
 
 use tokenizers::{Decoder, DecoderWrapper};
 
 /// Turns text into token ids and ids into text.
 ///
-/// Special tokens are never read from text: `"</s>"` in a sentence is four characters. Whoever
-/// needs them puts their ids in place, as [`PairBatch`](crate::batch::PairBatch) does.
+/// Special tokens are never read from text: `"</s>"` in a sentence is four characters, to Python's
+/// `tokenizers` as well if the file was made here. Whoever needs them puts their ids in place, as
+/// [`PairBatch`](crate::batch::PairBatch) does.
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -63,7 +67,7 @@ impl Tokenizer {
         for &id in ids {
             match id {
                 PAD | BOS | EOS => {}
-                UNK => tokens.push(self.unknown().to_owned()),
+                UNK => tokens.push(self.unknown()),
                 _ => tokens.push(self.token(id)?),
             }
         }
@@ -73,11 +77,14 @@ impl Tokenizer {
         }
     }
 
-    /// An unknown word stands apart from its neighbours, an unknown character does not.
-    fn unknown(&self) -> &'static str {
+    /// An unknown word stands apart from its neighbors, an unknown character does not.
+    fn unknown(&self) -> String {
+        let unknown = SPECIALS[UNK as usize];
         match self.inner.get_decoder() {
-            Some(DecoderWrapper::Metaspace(_)) => "▁<unk>",
-            _ => SPECIALS[UNK as usize],
+            Some(DecoderWrapper::Metaspace(space)) => {
+                format!("{}{unknown}", space.get_replacement())
+            }
+            _ => unknown.to_owned(),
         }
     }
 

@@ -1,82 +1,82 @@
 //! Learning a vocabulary from text.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-use tokenizers::decoders::fuse::Fuse;
-use tokenizers::models::TrainerWrapper;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::models::wordlevel::{WordLevel, WordLevelTrainer};
-use tokenizers::normalizers::replace::ReplacePattern;
-use tokenizers::normalizers::{NFC, Replace, Sequence as Normalizers, Strip};
+use tokenizers::ModelWrapper;
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
-use tokenizers::pre_tokenizers::punctuation::Punctuation;
-use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
-use tokenizers::{AddedToken, NormalizedString, Normalizer, SplitDelimiterBehavior};
 
-use super::{SPECIALS, Tokenizer, TokenizerError, UNK};
-
-/// What a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum TokenizerKind {
-    /// A Unicode character, in composed form (NFC). The vocabulary holds those of the training
-    /// text; decoding gives the composed text back.
-    Characters,
-    /// A word with the space before it, written `▁` (U+2581), or a punctuation mark.
-    ///
-    /// Text is composed (NFC) and runs of white space are one space; decoding gives that text
-    /// back.
-    Words {
-        /// Most tokens of the vocabulary. The most frequent words are in it; the rest are unknown,
-        /// and a model learns what to make of unknown words only if there are some in training.
-        vocab_size: usize,
-    },
-    /// A piece of a word, over bytes: byte-pair encoding (Sennrich et al. 2016) as in GPT-2
-    /// (Radford et al. 2019). Nothing is unknown and decoding gives back every text unchanged.
-    Bpe {
-        /// Most tokens of the vocabulary; text with too few repeated pieces gives fewer.
-        vocab_size: usize,
-    },
-}
+use super::kind::Cutter;
+use super::{SPECIALS, Tokenizer, TokenizerError, TokenizerKind, UNK, byte_pairs, words};
+use crate::stop::StopSignal;
 
 /// Bytes, each of them a token of a byte-level vocabulary.
 const BYTES: usize = 256;
 
 /// A pair of pieces seen once tells nothing about the language.
-const LEAST_PAIR_COUNT: u64 = 2;
+const LEAST_PAIR_COUNT: i64 = 2;
+
+/// Four times the largest published vocabulary (XLM-V's million). A model of width 512 then has 8 GiB of
+/// embeddings in f32, and as much again for the gradient and each moment of the optimizer.
+pub(super) const MAX_VOCAB: usize = 1 << 22;
 
 impl Tokenizer {
     /// Learns a vocabulary. The same texts give the same vocabulary, on any number of threads.
     ///
     /// # Errors
     /// If there is no text, or `vocab_size` has no room for the special tokens (and, for
-    /// [`TokenizerKind::Bpe`], the 256 bytes).
+    /// [`TokenizerKind::Bpe`], the 256 bytes) or is larger than 2²².
     pub fn train<S: AsRef<str> + Send>(
         kind: TokenizerKind,
-        texts: impl IntoIterator<Item = S, IntoIter: Send>,
+        texts: impl IntoIterator<Item = S>,
     ) -> Result<Self, TokenizerError> {
+        Self::train_with_stop(kind, texts, &StopSignal::new())
+    }
+
+    /// [`train`](Self::train), unless `stop` is given meanwhile.
+    ///
+    /// # Errors
+    /// As `train`, and [`TokenizerError::Stopped`].
+    pub fn train_with_stop<S: AsRef<str> + Send>(
+        kind: TokenizerKind,
+        texts: impl IntoIterator<Item = S>,
+        stop: &StopSignal,
+    ) -> Result<Self, TokenizerError> {
+        check_size(kind)?;
         let mut texts = texts.into_iter().filter(|text| !text.as_ref().is_empty()).peekable();
         if texts.peek().is_none() {
             return Err(TokenizerError::NoText);
         }
-        let inner = match kind {
-            TokenizerKind::Characters => characters(texts),
+        let cutter = Cutter::new(kind).map_err(TokenizerError::Library)?;
+        let counts = words::count(texts, &|text: &str| cutter.cut(text), stop)?;
+        let model = match kind {
+            TokenizerKind::Characters => characters(most_frequent(counts, usize::MAX)),
+            TokenizerKind::FrequentCharacters { vocab_size } => {
+                characters(most_frequent(counts, vocab_size - SPECIALS.len()))
+            }
             TokenizerKind::Words { vocab_size } => {
-                // One word at least.
-                check_size(vocab_size, SPECIALS.len() + 1)?;
-                words(vocab_size, texts)
+                whole_words(most_frequent(counts, vocab_size - SPECIALS.len()))
             }
             TokenizerKind::Bpe { vocab_size } => {
-                check_size(vocab_size, SPECIALS.len() + BYTES)?;
-                byte_pairs(vocab_size, texts)
+                let alphabet = ByteLevel::alphabet();
+                let learned =
+                    byte_pairs::learn(counts, alphabet, vocab_size, LEAST_PAIR_COUNT, stop)?;
+                pieces(learned)
             }
         };
-        Ok(Self::from_inner(inner.map_err(TokenizerError::Library)?))
+        let mut tokenizer = tokenizers::Tokenizer::new(model.map_err(TokenizerError::Library)?);
+        tokenizer
+            .with_normalizer(Some(cutter.normalizer))
+            .map_err(TokenizerError::Library)?
+            .with_pre_tokenizer(cutter.pre_tokenizer)
+            .with_decoder(Some(cutter.decoder));
+        Ok(Self::from_inner(tokenizer))
     }
 
-    /// Makes a tokenizer of the crate's one of ours: special tokens are not read from text.
+    /// Makes a tokenizer of the crate's one of ours. Files of before name the special tokens as such;
+    /// they are not read from text for that.
     pub(super) fn from_inner(mut inner: tokenizers::Tokenizer) -> Self {
         inner.set_encode_special_tokens(true);
         let vocab_size = inner.get_vocab_size(true);
@@ -84,85 +84,58 @@ impl Tokenizer {
     }
 }
 
-fn check_size(vocab_size: usize, needed: usize) -> Result<(), TokenizerError> {
+/// What a vocabulary always holds must fit, and it must fit into memory.
+fn check_size(kind: TokenizerKind) -> Result<(), TokenizerError> {
+    let (vocab_size, needed) = match kind {
+        TokenizerKind::Characters => return Ok(()),
+        // One at least beside the special tokens.
+        TokenizerKind::FrequentCharacters { vocab_size } | TokenizerKind::Words { vocab_size } => {
+            (vocab_size, SPECIALS.len() + 1)
+        }
+        TokenizerKind::Bpe { vocab_size } => (vocab_size, SPECIALS.len() + BYTES),
+    };
     if vocab_size < needed {
         return Err(TokenizerError::VocabularyTooSmall { vocab_size, needed });
+    }
+    if vocab_size > MAX_VOCAB {
+        return Err(TokenizerError::VocabularyTooLarge { vocab_size });
     }
     Ok(())
 }
 
-fn specials() -> Vec<AddedToken> {
-    SPECIALS.map(|token| AddedToken::from(token, true)).to_vec()
+/// The `room` most frequent words, the most frequent first, of equals in the order of their characters.
+fn most_frequent(counts: HashMap<String, u64>, room: usize) -> Vec<String> {
+    let mut words: Vec<(String, u64)> = counts.into_iter().collect();
+    // A space as its usual mark, so that a text has the ids that it had when spaces were marked so.
+    words.sort_by_cached_key(|(word, count)| (Reverse(*count), word.replace(' ', "▁")));
+    words.truncate(room);
+    words.into_iter().map(|(word, _)| word).collect()
+}
+
+/// Special tokens, then `tokens`.
+///
+/// The special ones are ordinary entries of the vocabulary, not the "added tokens" of the file, which
+/// Python's `tokenizers` would find in text: no text is cut so that it spells one, so neither library
+/// reads `</s>` as the end of a sentence.
+fn vocabulary(tokens: Vec<String>) -> Vocab {
+    SPECIALS.map(String::from).into_iter().chain(tokens).zip(0..).collect()
 }
 
 /// Byte-pair encoding without a pair: every character of a text is a token by itself.
-fn characters<S: AsRef<str>>(
-    texts: impl Iterator<Item = S>,
-) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let mut alphabet = BTreeSet::new();
-    for text in texts {
-        let mut text = NormalizedString::from(text.as_ref());
-        NFC.normalize(&mut text)?;
-        alphabet.extend(text.get().chars());
-    }
-    let tokens = SPECIALS.iter().map(|token| token.to_string());
-    let tokens = tokens.chain(alphabet.iter().map(char::to_string));
-    let vocab: Vec<(String, u32)> = tokens.zip(0..).collect();
+fn characters(mut characters: Vec<String>) -> tokenizers::Result<ModelWrapper> {
+    characters.sort_unstable();
     let model = BPE::builder()
-        .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), vec![])
-        .unk_token(SPECIALS[UNK as usize].to_owned())
-        .build()?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    tokenizer.with_normalizer(Some(NFC))?.with_decoder(Some(Fuse::new()));
-    tokenizer.add_special_tokens(specials())?;
-    Ok(tokenizer)
+        .vocab_and_merges(vocabulary(characters), vec![])
+        .unk_token(SPECIALS[UNK as usize].to_owned());
+    Ok(model.build()?.into())
 }
 
-fn words<S: AsRef<str> + Send>(
-    vocab_size: usize,
-    texts: impl Iterator<Item = S> + Send,
-) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let one_space = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ")?;
-    let normalizer =
-        Normalizers::new(vec![NFC.into(), one_space.into(), Strip::new(true, true).into()]);
-    let space = Metaspace::new('▁', PrependScheme::Always, true);
-    let punctuation = Punctuation::new(SplitDelimiterBehavior::Isolated);
-    let pre_tokenizer = PreTokenizers::new(vec![space.clone().into(), punctuation.into()]);
-
-    let model = WordLevel::builder().unk_token(SPECIALS[UNK as usize].to_owned()).build()?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    tokenizer.with_normalizer(Some(normalizer))?.with_pre_tokenizer(Some(pre_tokenizer));
-    tokenizer.with_decoder(Some(space));
-    let trainer = WordLevelTrainer::builder()
-        .vocab_size(vocab_size)
-        .show_progress(false)
-        .special_tokens(specials())
-        .build()?;
-    train(tokenizer, trainer.into(), texts)
+fn whole_words(words: Vec<String>) -> tokenizers::Result<ModelWrapper> {
+    let unknown = SPECIALS[UNK as usize].to_owned();
+    Ok(WordLevel::builder().vocab(vocabulary(words)).unk_token(unknown).build()?.into())
 }
 
-fn byte_pairs<S: AsRef<str> + Send>(
-    vocab_size: usize,
-    texts: impl Iterator<Item = S> + Send,
-) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let byte_level = ByteLevel::new(false, true, true);
-    let mut tokenizer = tokenizers::Tokenizer::new(BPE::default());
-    tokenizer.with_pre_tokenizer(Some(byte_level)).with_decoder(Some(byte_level));
-    let trainer = BpeTrainer::builder()
-        .vocab_size(vocab_size)
-        .min_frequency(LEAST_PAIR_COUNT)
-        .show_progress(false)
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .special_tokens(specials())
-        .build();
-    train(tokenizer, trainer.into(), texts)
-}
-
-fn train<S: AsRef<str> + Send>(
-    mut tokenizer: tokenizers::Tokenizer,
-    mut trainer: TrainerWrapper,
-    texts: impl Iterator<Item = S> + Send,
-) -> tokenizers::Result<tokenizers::Tokenizer> {
-    tokenizer.train(&mut trainer, texts)?;
-    Ok(tokenizer)
+fn pieces(learned: byte_pairs::Learned) -> tokenizers::Result<ModelWrapper> {
+    let vocabulary: Vocab = learned.tokens.into_iter().zip(0..).collect();
+    Ok(BPE::builder().vocab_and_merges(vocabulary, learned.merges).build()?.into())
 }

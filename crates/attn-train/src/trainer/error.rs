@@ -11,7 +11,7 @@ use crate::log::LogError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The config holds nonsense.
+    /// A value of the config is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A checkpoint cannot be written or read.
@@ -50,6 +50,7 @@ pub enum TrainError {
 
 /// A number that steers the training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Quantity {
     /// Mean loss of a step.
     Loss,

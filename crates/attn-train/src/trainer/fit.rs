@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 
-use crate::checkpoint::{Best, Window};
+use crate::checkpoint::{Best, Manifest, Window};
 use crate::evaluate::evaluate;
 use crate::log::Event;
 use crate::objective::Objective;
@@ -32,8 +32,9 @@ impl<M: Module, O> Trainer<M, O> {
     /// Trains until there is a reason to end, evaluating on `valid` at intervals; no evaluation
     /// takes place if `valid` has no batches.
     ///
-    /// A checkpoint is written after every evaluation, or where one would be, and at the end.
-    /// A run that has already ended returns at once.
+    /// A checkpoint is written after every evaluation, or where one would be, and at the end; what an
+    /// evaluation found is logged and shown only when its checkpoint is safe. A run that has already
+    /// ended returns at once.
     ///
     /// # Errors
     /// If a number becomes NaN or infinite, a file cannot be written, or the data is not that of
@@ -47,6 +48,8 @@ impl<M: Module, O> Trainer<M, O> {
         O: Objective<M, B>,
     {
         self.find_place(train)?;
+        self.same_data("training data", train.fingerprint())?;
+        self.same_data("validation data", valid.fingerprint())?;
         let bar = Bar::new(self.progress, self.state.step, self.planned_steps());
         let clock = Clock::start(self.state.seconds);
         let first = self.state.step;
@@ -61,23 +64,25 @@ impl<M: Module, O> Trainer<M, O> {
             self.state.seconds = clock.seconds();
             bar.step(report.loss, report.learning_rate, self.state.window.tokens_per_second());
 
-            if self.state.step.is_multiple_of(self.config.log_every) {
-                self.log_training(&report)?;
-            }
+            let logged = match self.state.step.is_multiple_of(self.config.log_every) {
+                true => self.log_training(&report),
+                false => Ok(()),
+            };
             if self.state.step.is_multiple_of(self.config.eval_every) {
-                self.evaluate(valid, &bar, &clock)?;
-                self.save()?;
+                self.evaluate_and_save(valid, &bar, &clock)?;
+            } else if logged.is_err() {
+                self.save(None)?;
             }
+            logged?;
         };
 
         // The last parameters of a run may be its best.
         let complete = matches!(reason, StopReason::MaxSteps | StopReason::MaxEpochs);
         let evaluated = self.state.step.is_multiple_of(self.config.eval_every);
         if complete && !evaluated && self.state.step > first {
-            self.evaluate(valid, &bar, &clock)?;
-        }
-        if self.run.as_ref().is_some_and(|run| !run.is_saved(self.state.step)) {
-            self.save()?;
+            self.evaluate_and_save(valid, &bar, &clock)?;
+        } else if self.run.as_ref().is_some_and(|run| !run.is_saved(self.state.step)) {
+            self.save(None)?;
         }
         let checkpoint = self.run.as_ref().and_then(|run| run.last()).map(Into::into);
         tracing::info!(step = self.state.step, ?reason, "the run ended");
@@ -156,7 +161,9 @@ impl<M: Module, O> Trainer<M, O> {
         self.run.as_mut().map_or(Ok(()), |run| run.log(&event))
     }
 
-    fn evaluate<B>(
+    /// Evaluates, saves, and only then tells: neither a full log nor a console that is gone costs what
+    /// was computed.
+    fn evaluate_and_save<B>(
         &mut self,
         valid: &mut impl BatchSource<Batch = B>,
         bar: &Bar,
@@ -165,8 +172,29 @@ impl<M: Module, O> Trainer<M, O> {
     where
         O: Objective<M, B>,
     {
+        let event = self.evaluate(valid, clock)?;
+        self.save(event.clone())?;
+        let Some(event) = event else { return Ok(()) };
+        let logged = self.run.as_mut().map_or(Ok(()), |run| run.log(&event));
+        if let Event::Valid { step, loss, best: is_best, .. } = event {
+            let mark = if is_best { " (best)" } else { "" };
+            bar.note(&format!("step {step}: validation loss {loss:.4}{mark}"));
+            tracing::info!(step, loss, is_best, "evaluated");
+        }
+        logged
+    }
+
+    /// Evaluates, if there is something to evaluate on, and remembers the best.
+    fn evaluate<B>(
+        &mut self,
+        valid: &mut impl BatchSource<Batch = B>,
+        clock: &Clock,
+    ) -> Result<Option<Event>, TrainError>
+    where
+        O: Objective<M, B>,
+    {
         if valid.batches(0) == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let plain = self.device.clone().inner();
         let evaluation = evaluate(&self.model().valid(), &self.objective, valid, &plain);
@@ -180,28 +208,25 @@ impl<M: Module, O> Trainer<M, O> {
         self.state.stale = if is_best { 0 } else { self.state.stale + 1 };
         self.state.seconds = clock.seconds();
 
-        tracing::info!(step, loss, is_best, "evaluated");
-        let mark = if is_best { " (best)" } else { "" };
-        bar.note(&format!("step {step}: validation loss {loss:.4}{mark}"));
-        let event = Event::Valid {
+        Ok(Some(Event::Valid {
             step,
             epoch: self.epoch(),
             loss,
             tokens: evaluation.tokens,
             best: is_best,
             seconds: self.state.seconds,
-        };
-        self.run.as_mut().map_or(Ok(()), |run| run.log(&event))
+        }))
     }
 
-    fn save(&mut self) -> Result<(), TrainError> {
+    fn save(&mut self, evaluation: Option<Event>) -> Result<(), TrainError> {
         if self.run.is_none() {
             return Ok(());
         }
         let moments = self.optimizer.moments(self.model());
         let record = self.model().clone().into_record();
         let run = self.run.as_mut().expect("a run, by the check above");
-        run.save(record, moments, &self.config, &self.state)
+        let manifest = Manifest::new(&self.config, &self.state, &self.record, evaluation);
+        run.save(record, moments, manifest)
     }
 
     /// Passes over the data so far, with the part of the one that is under way.

@@ -58,6 +58,6 @@ fn a_uniform_choice_has_the_perplexity_of_its_size() {
 
 #[test]
 #[should_panic(expected = "the perplexity of 0 tokens is undefined")]
-fn nothing_has_no_perplexity() {
+fn the_perplexity_of_no_tokens_is_refused() {
     perplexity(0.0, 0);
 }

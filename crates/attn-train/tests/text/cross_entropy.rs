@@ -202,6 +202,6 @@ fn the_loss_refuses_impossible_smoothing() {
 
 #[test]
 #[should_panic(expected = "the mean loss of 0 tokens is undefined")]
-fn nothing_has_no_mean_loss() {
+fn the_mean_loss_of_no_tokens_is_refused() {
     let _ = cross_entropy(Tensor::zeros([1, 5], &Device::default()), &[PAD], 0.0, PAD).mean();
 }

@@ -6,6 +6,7 @@ mod accuracy;
 mod batches;
 mod cross_entropy;
 mod plan;
+mod python;
 mod readers;
 mod sacrebleu;
 mod tokenizer_files;

@@ -87,19 +87,19 @@ fn the_order_is_the_one_of_the_first_release() {
 const ORDER: [&[usize]; 5] = [&[5, 2], &[3], &[0], &[4, 1, 7], &[6]];
 
 #[test]
-fn batches_come_neither_by_length_nor_with_the_same_neighbours() {
+fn batches_come_neither_by_length_nor_with_the_same_neighbors() {
     let lengths = lengths(2000);
     let plan = BatchPlan::new(&lengths, &config(1000, Some(1)), 0).unwrap();
     let longest: Vec<usize> =
         plan.iter().map(|batch| batch.iter().map(|&i| lengths[i][0]).max().unwrap()).collect();
     assert!(!longest.is_sorted());
     let next = BatchPlan::new(&lengths, &config(1000, Some(1)), 1).unwrap();
-    let neighbours = |plan: &BatchPlan| {
+    let neighbors = |plan: &BatchPlan| {
         let mut batch = plan.iter().find(|batch| batch.contains(&0)).unwrap().to_vec();
         batch.sort_unstable();
         batch
     };
-    assert_ne!(neighbours(&plan), neighbours(&next));
+    assert_ne!(neighbors(&plan), neighbors(&next));
 }
 
 #[test]

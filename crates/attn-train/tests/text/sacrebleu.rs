@@ -84,7 +84,7 @@ fn one_reference_is_a_list_of_one() {
 }
 
 #[test]
-fn nothing_at_all_scores_zero() {
+fn no_hypotheses_score_zero() {
     let nothing: [&str; 0] = [];
     assert_eq!(bleu(&nothing, &nothing).score, 0.0);
     assert_eq!(chrf(&nothing, &nothing).score, 0.0);

@@ -52,6 +52,40 @@ fn a_saved_tokenizer_is_the_same_when_loaded() {
     }
 }
 
+/// As this library wrote words before: a space is `▁`, and the special tokens are added tokens.
+#[test]
+fn a_file_of_before_reads_as_it_did() {
+    let (_folder, path) = saved(TokenizerKind::Words { vocab_size: 1000 });
+    let new = Tokenizer::load(&path).unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mark = json!("▁");
+    json["pre_tokenizer"]["pretokenizers"][0]["replacement"] = mark.clone();
+    json["decoder"]["replacement"] = mark;
+    let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+    *vocab = vocab.iter().map(|(word, id)| (word.replace(' ', "▁"), id.clone())).collect();
+    let added = |(id, content): (usize, &str)| {
+        json!({
+            "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true,
+        })
+    };
+    let specials = ["<pad>", "<s>", "</s>", "<unk>"].into_iter().enumerate().map(added);
+    json["added_tokens"] = specials.collect();
+    fs::write(&path, json.to_string()).unwrap();
+
+    let old = Tokenizer::load(&path).unwrap();
+    assert_eq!(old.vocab_size(), new.vocab_size());
+    for text in ["the cat, the été.", "a </s> <unk> ☃ the", "e\u{301}t"] {
+        let ids = old.encode(text).unwrap();
+        assert_eq!(ids, new.encode(text).unwrap());
+        assert_eq!(old.decode(&ids).unwrap(), new.decode(&ids).unwrap());
+        assert_eq!(old.labels(&ids).unwrap(), new.labels(&ids).unwrap());
+    }
+    // Saved again it is what it was.
+    old.save(&path).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap(), json);
+}
+
 #[test]
 fn a_length_set_elsewhere_does_not_cut_or_fill_texts() {
     let (_folder, path) = saved(TokenizerKind::Characters);

@@ -1,9 +1,14 @@
 //! What every tokenizer keeps of a text, and that training gives the same one every time.
 
+use attn_train::StopSignal;
 use attn_train::tokenizer::{
     BOS, EOS, PAD, SPECIALS, Tokenizer, TokenizerError, TokenizerKind, UNK,
 };
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokenizers::normalizers::NFC;
+use tokenizers::{NormalizedString, Normalizer};
 
 const TEXTS: [&str; 6] = [
     "The cat sat on the mat.",
@@ -14,8 +19,9 @@ const TEXTS: [&str; 6] = [
     "a b c d e f g h i j k l m n o p q r s t u v w x y z A B C",
 ];
 
-const KINDS: [TokenizerKind; 3] = [
+const KINDS: [TokenizerKind; 4] = [
     TokenizerKind::Characters,
+    TokenizerKind::FrequentCharacters { vocab_size: 1000 },
     TokenizerKind::Words { vocab_size: 1000 },
     TokenizerKind::Bpe { vocab_size: 300 },
 ];
@@ -25,7 +31,7 @@ fn trained(kind: TokenizerKind) -> Tokenizer {
 }
 
 #[test]
-fn what_was_trained_on_comes_back() {
+fn decoding_gives_the_training_text_back() {
     for kind in KINDS {
         let tokenizer = trained(kind);
         for text in TEXTS {
@@ -156,15 +162,113 @@ fn training_without_text_is_refused() {
 
 #[test]
 fn a_vocabulary_too_small_is_refused_with_what_it_needs() {
-    for (kind, needed) in
-        [(TokenizerKind::Words { vocab_size: 4 }, 5), (TokenizerKind::Bpe { vocab_size: 259 }, 260)]
-    {
+    for (kind, needed) in [
+        (TokenizerKind::Words { vocab_size: 4 }, 5),
+        (TokenizerKind::FrequentCharacters { vocab_size: 4 }, 5),
+        (TokenizerKind::Bpe { vocab_size: 259 }, 260),
+    ] {
         let error = Tokenizer::train(kind, TEXTS).unwrap_err();
         assert!(
             matches!(error, TokenizerError::VocabularyTooSmall { needed: n, .. } if n == needed),
             "{error}"
         );
     }
+}
+
+/// The limit itself is no error, and takes no memory for what the text does not fill.
+#[test]
+fn a_vocabulary_too_large_is_refused_with_the_limit() {
+    let kinds = [
+        |vocab_size| TokenizerKind::Words { vocab_size },
+        |vocab_size| TokenizerKind::FrequentCharacters { vocab_size },
+        |vocab_size| TokenizerKind::Bpe { vocab_size },
+    ];
+    for kind in kinds {
+        for vocab_size in [(1 << 22) + 1, 1_000_000_000, usize::MAX] {
+            let error = Tokenizer::train(kind(vocab_size), TEXTS).unwrap_err();
+            assert!(matches!(error, TokenizerError::VocabularyTooLarge { .. }), "{error}");
+            let said = format!("vocab_size = {vocab_size} is too large: at most 4194304");
+            assert!(error.to_string().starts_with(&said), "{error}");
+        }
+        assert!(Tokenizer::train(kind(1 << 22), TEXTS).unwrap().vocab_size() < 1000);
+    }
+}
+
+#[test]
+fn the_most_frequent_characters_are_kept() {
+    let kind = TokenizerKind::FrequentCharacters { vocab_size: 6 };
+    let tokenizer = Tokenizer::train(kind, ["abcb", "cbd"]).unwrap();
+    assert_eq!(tokenizer.vocab_size(), 6);
+    assert_eq!(tokenizer.labels(&[4, 5]).unwrap(), ["b", "c"]);
+    assert_eq!(tokenizer.encode("abcd").unwrap(), [UNK, 4, 5, UNK]);
+}
+
+/// An accent is typed as one character or as two, and files have both.
+#[test]
+fn composed_and_decomposed_text_is_the_same_text() {
+    let (composed, decomposed) = ("déjà là, ñ", "de\u{301}ja\u{300} la\u{300}, n\u{303}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    for kind in KINDS {
+        let tokenizer = Tokenizer::train(kind, [composed]).unwrap();
+        tokenizer.save(&path).unwrap();
+        let of_decomposed = Tokenizer::train(kind, [decomposed]).unwrap();
+        for tokenizer in [tokenizer, Tokenizer::load(&path).unwrap(), of_decomposed] {
+            let ids = tokenizer.encode(composed).unwrap();
+            assert!(!ids.contains(&UNK), "{kind:?}");
+            assert_eq!(tokenizer.encode(decomposed).unwrap(), ids, "{kind:?}");
+            assert_eq!(tokenizer.decode(&ids).unwrap(), composed, "{kind:?}");
+        }
+    }
+}
+
+/// Other libraries mark a space with it.
+#[test]
+fn the_mark_of_a_space_in_a_text_is_no_space() {
+    for text in ["▁a b▁ c▁d ▁", "▁"] {
+        for kind in KINDS {
+            let tokenizer = Tokenizer::train(kind, [text]).unwrap();
+            let ids = tokenizer.encode(text).unwrap();
+            assert_eq!(tokenizer.decode(&ids).unwrap(), text, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn training_ends_when_it_is_told_to() {
+    let stop = StopSignal::new();
+    for kind in KINDS {
+        assert!(Tokenizer::train_with_stop(kind, TEXTS, &stop).is_ok(), "{kind:?}");
+    }
+    // Meanwhile: with the last text.
+    for kind in KINDS {
+        let stop = StopSignal::new();
+        let texts = TEXTS.iter().chain([&"last"]).inspect(|text| {
+            if **text == "last" {
+                stop.stop();
+            }
+        });
+        let error = Tokenizer::train_with_stop(kind, texts.collect::<Vec<_>>(), &stop).unwrap_err();
+        assert!(matches!(error, TokenizerError::Stopped(_)), "{kind:?}: {error}");
+    }
+}
+
+/// With a word of 100 000 letters: its length alone says that it has no few tokens, and no token is
+/// longer than 256 bytes, whatever is learned from it.
+#[test]
+fn a_line_without_blanks_is_cut_into_words() {
+    let mut random = StdRng::seed_from_u64(7);
+    let line: String = (0..100_000).map(|_| random.random_range('a'..='z')).collect();
+    let kind = TokenizerKind::Bpe { vocab_size: 1000 };
+    assert_eq!(kind.fewest_tokens([&*line, "a b", ""]).unwrap(), [391, 2, 0]);
+    let texts = [&line, &line[..70_000]];
+    let tokenizer = Tokenizer::train(kind, texts).unwrap();
+    assert_eq!(tokenizer.vocab_size(), 1000);
+    let labels = tokenizer.labels(&(4..1000).collect::<Vec<_>>()).unwrap();
+    assert!(labels.iter().all(|label| label.len() <= 256));
+    let ids = tokenizer.encode(&line).unwrap();
+    assert!(ids.len() >= 391);
+    assert_eq!(tokenizer.decode(&ids).unwrap(), line);
 }
 
 #[test]
@@ -178,7 +282,6 @@ fn a_kind_is_written_in_configs_by_its_name() {
 
 /// Random words of few letters, so that many pairs are equally frequent and ties must be broken.
 fn many_ties() -> Vec<String> {
-    use rand::{RngExt, SeedableRng, rngs::StdRng};
     let mut random = StdRng::seed_from_u64(5);
     let mut word = || -> String {
         (0..random.random_range(1..9)).map(|_| random.random_range('a'..='f')).collect()
@@ -192,6 +295,7 @@ fn training_again_gives_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     for kind in [
         TokenizerKind::Characters,
+        TokenizerKind::FrequentCharacters { vocab_size: 9 },
         TokenizerKind::Words { vocab_size: 700 },
         TokenizerKind::Bpe { vocab_size: 700 },
     ] {
@@ -210,11 +314,25 @@ fn training_again_gives_the_same_file() {
 
 proptest! {
     #[test]
-    fn byte_pairs_give_back_every_text(text in any::<String>()) {
+    fn byte_pairs_give_back_every_composed_text(text in any::<String>()) {
         let tokenizer = Tokenizer::train(TokenizerKind::Bpe { vocab_size: 280 }, TEXTS).unwrap();
         let ids = tokenizer.encode(&text).unwrap();
         prop_assert!(!ids.contains(&UNK));
-        prop_assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+        let mut composed = NormalizedString::from(text);
+        NFC.normalize(&mut composed).unwrap();
+        prop_assert_eq!(tokenizer.decode(&ids).unwrap(), composed.get());
+    }
+
+    #[test]
+    fn no_text_has_fewer_tokens_than_the_fewest(text in "[a-c ,é\u{301}]{0,30}|x{500,600}") {
+        for kind in KINDS {
+            let tokens = trained(kind).encode(&text).unwrap().len();
+            let fewest = kind.fewest_tokens([&*text]).unwrap()[0];
+            match kind {
+                TokenizerKind::Bpe { .. } => prop_assert!(fewest <= tokens),
+                _ => prop_assert_eq!(fewest, tokens),
+            }
+        }
     }
 
     #[test]

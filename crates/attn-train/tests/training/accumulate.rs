@@ -51,7 +51,7 @@ fn batches_of_unequal_size_make_the_step_of_one_large_batch() {
     }
 }
 
-/// burn's own optimiser on the gradient of the mean loss, shortened by hand, is the reference. The
+/// burn's own optimizer on the gradient of the mean loss, shortened by hand, is the reference. The
 /// two differ in when they scale: two roundings of a gradient that is at most as long as the limit.
 #[test]
 fn a_step_follows_the_clipped_gradient_of_the_mean_loss() {

@@ -208,11 +208,14 @@ fn there_must_be_something_to_train_on() {
 }
 
 #[test]
-fn a_config_of_nonsense_is_refused() {
+fn an_invalid_config_is_refused() {
     let device = &devices()[0];
     let config = TrainerConfig { accumulate: 0, ..config() };
     let error = Trainer::new(config, Tiny::new(5, device), squared_error, device).unwrap_err();
-    assert_eq!(error.to_string(), "accumulate = 0 must be at least 1");
+    assert_eq!(
+        error.to_string(),
+        "accumulate = 0 must be from 1 to 65536: the batches of a step are in memory together"
+    );
 }
 
 #[test]

@@ -4,10 +4,12 @@ mod accumulate;
 mod checkpoints;
 mod config_keys;
 mod fit;
+mod record;
 mod recurrent;
 mod resume;
 mod sequence;
 mod stream;
+mod telling;
 mod tiny;
 
 use burn::module::{Module, ModuleVisitor, Param};
