@@ -6,7 +6,6 @@ mod attend;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod coverage;
 mod dropout;
 pub mod explain;
 pub mod half;
@@ -14,13 +13,11 @@ pub mod logistic;
 pub mod mask;
 pub mod mechanism;
 mod options;
-pub mod pointer;
 pub mod pooling;
 pub mod random;
-pub mod regularise;
+pub mod regularize;
 pub mod score;
 pub mod talking_heads;
-pub mod tape;
 pub mod teacher_forcing;
 
 pub use align::align;

@@ -65,6 +65,22 @@ pub enum GenerateError {
         /// Its logit.
         value: f32,
     },
+    /// A penalty needs the attention of a model that gives none, see
+    /// [`StepDecoder::attention`](crate::StepDecoder::attention).
+    #[error("coverage_penalty needs a model that attends to a source and returns its weights")]
+    NoAttention,
+    /// The model attended to a source position with a weight that is not finite.
+    #[error("row {row}, step {step}: the attention to source position {position} is {value}")]
+    Weight {
+        /// The row.
+        row: usize,
+        /// The step.
+        step: usize,
+        /// The source position.
+        position: usize,
+        /// Its weight.
+        value: f32,
+    },
     /// Every token is forbidden, by a logit of −∞ or because it is too early for the end token.
     #[error("row {row}, step {step}: no token is allowed")]
     NothingAllowed {

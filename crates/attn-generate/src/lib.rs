@@ -11,7 +11,7 @@ mod sampler;
 mod start;
 mod step;
 
-pub use beam::{BeamConfig, beam_search};
+pub use beam::{BeamConfig, CoveragePenalty, beam_search};
 pub use error::GenerateError;
 pub use generation::{Choice, Finish, Generation, greedy, sample};
 pub use hypothesis::Hypothesis;

@@ -28,4 +28,13 @@ pub trait StepDecoder {
     /// Rows may repeat (a hypothesis splits), vanish (it is dropped) and change their order, so the
     /// result has `rows.len()` rows, more or fewer than before.
     fn reorder(&self, state: Self::State, rows: &[usize]) -> Self::State;
+
+    /// For each row of the state, how much the last step attended to each position of its source, the
+    /// padding left out. `None` where the model attends to no source or keeps no weights.
+    ///
+    /// A [`CoveragePenalty`](crate::CoveragePenalty) needs it. Of several heads or layers, the model
+    /// says which weights these are, or their mean.
+    fn attention(&self, _state: &Self::State) -> Option<Vec<Vec<f32>>> {
+        None
+    }
 }

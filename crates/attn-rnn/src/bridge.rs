@@ -2,17 +2,18 @@
 
 use crate::config::{ConfigError, check_size};
 use crate::linear;
-use crate::recurrent::{CellKind, RecurrentConfig, State};
+use crate::recurrent::{RecurrentConfig, State};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-/// Where a decoder starts.
+/// How a decoder's first states are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BridgeKind {
-    /// From zeros.
+    /// They are zeros.
     Zero,
     /// Each layer from the last state of the encoder's layer, both directions side by side
     /// (Sutskever et al. 2014).
@@ -36,7 +37,7 @@ impl BridgeKind {
         let reason = "the encoder's, which the bridge hands over as they are";
         check_size("decoder.recurrent.layers", to.layers, from.layers, reason)?;
         check_size("decoder.recurrent.d_hidden", to.d_hidden, from.d_output(), reason)?;
-        if from.cell != to.cell {
+        if from.cell.has_memory() != to.cell.has_memory() {
             return Err(ConfigError::Cells);
         }
         Ok(())
@@ -49,8 +50,7 @@ impl BridgeKind {
         device: &Device,
     ) -> Bridge {
         let layer = || linear::new([from.d_output(), to.d_hidden], true, device);
-        let dense =
-            |_| DenseBridge { hidden: layer(), cell: (to.cell == CellKind::Lstm).then(layer) };
+        let dense = |_| DenseBridge { hidden: layer(), cell: to.cell.has_memory().then(layer) };
         let layers = if self == Self::Dense { to.layers } else { 0 };
         let directions = if from.bidirectional { 2 } else { 1 };
         Bridge { dense: (0..layers).map(dense).collect(), kind: self, directions }
@@ -89,7 +89,7 @@ impl Bridge {
                 let of = |layer: &DenseBridge| State {
                     hidden: linear::apply(&layer.hidden, last.hidden.clone()).tanh(),
                     cell: layer.cell.as_ref().map(|map| {
-                        // A GRU has no cell; what it shows is all it has.
+                        // The state of a GRU has no memory cell: its hidden state is all there is.
                         linear::apply(map, last.cell.clone().unwrap_or(last.hidden.clone()))
                     }),
                 };

@@ -19,6 +19,7 @@ use std::path::Path;
 /// How the annotations of a sequence become one vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum PoolingConfig {
     /// The last state of the last layer, both directions side by side.
     Last,
@@ -72,6 +73,11 @@ impl ClassifierConfig {
     /// Such an encoder and pooling for so many labels, without dropout.
     pub fn new(encoder: EncoderConfig, pooling: PoolingConfig, labels: usize) -> Self {
         Self { version: config::VERSION, encoder, pooling, labels, dropout: 0.0 }
+    }
+
+    /// Dropout on what the output layer reads.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
     }
 
     /// # Errors
@@ -137,15 +143,15 @@ pub struct Classifier {
     pooling: PoolingConfig,
 }
 
-/// What a [`Classifier`] says of each sequence.
+/// What [`Classifier::forward`] returns.
 #[derive(Clone, Debug)]
 pub struct Classified {
     /// `[b, labels]`
     pub logits: Tensor<2>,
-    /// How much each step weighs, `[b, hops, s]`; each row sums to 1. None where the last state is
-    /// taken, or the mean.
+    /// Weights of the steps in the pooled vectors, `[b, hops, s]`; each row sums to 1. `None` where the
+    /// pooling is the last state or the mean.
     pub weights: Option<Tensor<3>>,
-    /// How much the hops overlap, `[b]`, [`PooledHops::penalty`]; only where there are hops.
+    /// The penalty of hops that overlap, `[b]`, [`PooledHops::penalty`]; `None` without hops.
     pub penalty: Option<Tensor<1>>,
 }
 
@@ -162,7 +168,8 @@ impl Classifier {
         self.read(self.encoder.embedding.forward(tokens), lengths)
     }
 
-    /// Logits of the labels of sequences of vectors, for inputs that are more than their tokens say.
+    /// Logits of the labels of sequences of vectors in place of tokens, for inputs with more features than
+    /// an embedding has.
     ///
     /// # Shapes
     /// - `x`: `[b, s, d_input]`; what is behind a sequence's end does not matter

@@ -1,4 +1,4 @@
-//! What all configurations share: their version, and what can be wrong with them.
+//! What all configurations share: their version, and their errors.
 //!
 //! A configuration is a plain struct with public fields. Its JSON form has a `version`, refuses
 //! unknown keys, and takes the default for a key that is missing, so that a file written before the
@@ -39,16 +39,22 @@ pub enum ConfigError {
         /// What that is.
         reason: &'static str,
     },
-    /// States of one cell handed to layers of another.
-    #[error("bridge = \"last\" needs encoder and decoder of one cell")]
+    /// States with a memory cell handed to layers without one, or the reverse.
+    #[error(
+        "bridge = \"last\" needs an encoder and a decoder whose cells both have a memory cell \
+         (lstm, lstmn), or both none (gru)"
+    )]
     Cells,
     /// A decoder that reads its target backwards.
     #[error("decoder.recurrent.bidirectional: a decoder has one direction")]
     BothDirections,
-    /// A decoder that copies what it does not look at.
-    #[error("decoder.copy needs a flow that looks at the source")]
+    /// A decoder of a cell that needs all of its previous states.
+    #[error("decoder.recurrent.cell = \"lstmn\": a decoder has lstm or gru cells")]
+    DecoderCell,
+    /// A decoder that copies words but has no attention.
+    #[error("decoder.copy needs a flow with attention, decoder.flow is plain")]
     NothingToCopy,
-    /// A token to read in the place of others that is none.
+    /// A token to read in place of unknown words that is not in the vocabulary.
     #[error("decoder.copy.unknown = {token} must be below {vocab}, the size of the vocabulary")]
     Unknown {
         /// The token.
@@ -56,10 +62,10 @@ pub enum ConfigError {
         /// Number of tokens.
         vocab: usize,
     },
-    /// An attention that cannot be.
+    /// Invalid attention configuration.
     #[error(transparent)]
     Attention(#[from] MechanismError),
-    /// A pooling that cannot be.
+    /// Invalid pooling configuration.
     #[error(transparent)]
     Pooling(#[from] PoolingError),
 }

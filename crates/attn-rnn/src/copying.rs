@@ -2,7 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::flow::Widths;
-use attn_core::pointer::{PointerGenerator, PointerGeneratorConfig, Source};
+use crate::pointer::{PointerGenerator, PointerGeneratorConfig, SourceWords};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CopyConfig {
-    /// The token that the decoder reads in the place of a word that its vocabulary lacks; `None`:
+    /// The token that the decoder reads in place of a copied word that its vocabulary lacks; `None`:
     /// only words of the vocabulary are copied.
     pub unknown: Option<u32>,
 }
@@ -57,13 +57,13 @@ pub struct Copying {
 }
 
 impl Copying {
-    /// The token that is read in the place of a word that the vocabulary lacks.
+    /// The token that is read in place of a word that the vocabulary lacks.
     pub fn unknown(&self) -> Option<u32> {
         self.unknown
     }
 
-    /// The tokens as embeddings know them.
-    pub(crate) fn readable(&self, tokens: Tensor<2, Int>, vocab: usize) -> Tensor<2, Int> {
+    /// The tokens with `unknown` in place of those beyond the vocabulary, which have no embedding.
+    pub(crate) fn embeddable(&self, tokens: Tensor<2, Int>, vocab: usize) -> Tensor<2, Int> {
         match self.unknown {
             None => tokens,
             Some(unknown) => {
@@ -75,14 +75,14 @@ impl Copying {
 
     /// # Panics
     /// If these are not the words of a source of those sizes that a vocabulary of that size can copy.
-    pub(crate) fn check(&self, words: &Source, source: [usize; 2], vocab: usize) {
+    pub(crate) fn check(&self, words: &SourceWords, source: [usize; 2], vocab: usize) {
         assert_eq!(words.dims(), source, "words to copy, and the source");
         let extended = words.extended();
         assert!(extended >= vocab, "an extended vocabulary of {extended} for one of {vocab}");
         assert!(
             extended == vocab || self.unknown.is_some(),
             "an extended vocabulary of {extended} for one of {vocab} needs copy.unknown, the token \
-             that is read in the place of others"
+             that is read in their place"
         );
     }
 }

@@ -28,6 +28,11 @@ impl EncoderConfig {
         Self { vocab, recurrent, dropout: 0.0 }
     }
 
+    /// Dropout on embeddings.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
     /// # Errors
     /// If the configuration describes no encoder; the error names the key.
     pub fn validate(&self) -> Result<(), ConfigError> {
@@ -60,11 +65,11 @@ pub struct Encoder {
     pub embedding: Embedding,
     /// Acts on the vectors.
     pub dropout: Dropout,
-    /// Read the vectors.
+    /// The layers.
     pub recurrent: Recurrent,
 }
 
-/// What an [`Encoder`] has read.
+/// What [`Encoder::forward`] returns.
 #[derive(Clone, Debug)]
 pub struct Annotations {
     /// Of each step, `[b, s, d_output]`; 0 behind a sequence's end.
@@ -90,7 +95,8 @@ impl Encoder {
         self.read(self.embedding.forward(tokens), lengths)
     }
 
-    /// The annotations of sequences of vectors, for inputs that are more than their tokens say.
+    /// The annotations of sequences of vectors in place of tokens, for inputs with more features than an
+    /// embedding has.
     ///
     /// # Shapes
     /// - `x`: `[b, s, d_input]`; what is behind a sequence's end does not matter

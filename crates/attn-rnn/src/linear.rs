@@ -14,7 +14,7 @@ pub(crate) fn new([d_input, d_output]: [usize; 2], bias: bool, device: &Device) 
     }
 }
 
-/// Vectors of tokens, `[vocab, width]`, of unit variance: what the weights that read them expect.
+/// Vectors of tokens, `[vocab, width]`, of unit variance, for which the weights behind them are drawn.
 pub(crate) fn embedding(vocab: usize, width: usize, device: &Device) -> Embedding {
     let draw = Initializer::Normal { mean: 0.0, std: 1.0 };
     Embedding { weight: draw.init([vocab, width], device) }

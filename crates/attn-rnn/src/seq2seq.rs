@@ -2,9 +2,9 @@
 
 use crate::bridge::{Bridge, BridgeKind};
 use crate::config::{self, ConfigError, ConfigFileError, check_version};
-use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderState, Hidden, Memory};
+use crate::decoder::{Decoded, Decoder, DecoderConfig, DecoderMemory, DecoderState, Hidden};
 use crate::encoder::{Encoder, EncoderConfig};
-use attn_core::pointer::{IMPOSSIBLE, Source};
+use crate::pointer::{IMPOSSIBLE, SourceWords};
 use attn_generate::{Start, StepDecoder};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -18,12 +18,12 @@ pub struct Seq2SeqConfig {
     /// Version of the JSON form, see [`config::VERSION`].
     #[serde(default = "config::first_version")]
     pub version: u32,
-    /// Reads the source.
+    /// Encodes the source.
     pub encoder: EncoderConfig,
-    /// Where the decoder starts.
+    /// How the decoder's first states are computed.
     #[serde(default)]
     pub bridge: BridgeKind,
-    /// Writes the target.
+    /// Predicts the target.
     pub decoder: DecoderConfig,
 }
 
@@ -31,6 +31,11 @@ impl Seq2SeqConfig {
     /// Encoder and decoder with a dense bridge between them.
     pub fn new(encoder: EncoderConfig, decoder: DecoderConfig) -> Self {
         Self { version: config::VERSION, encoder, bridge: BridgeKind::default(), decoder }
+    }
+
+    /// Another bridge.
+    pub fn with_bridge(self, bridge: BridgeKind) -> Self {
+        Self { bridge, ..self }
     }
 
     /// # Errors
@@ -73,22 +78,22 @@ impl Seq2SeqConfig {
     }
 }
 
-/// A recurrent encoder, and a recurrent decoder that looks at its annotations.
+/// A recurrent encoder, and a recurrent decoder that attends to its annotations.
 #[derive(Module, Debug)]
 pub struct Seq2Seq {
-    /// Reads the source.
+    /// Encodes the source.
     pub encoder: Encoder,
     /// Makes the decoder's first state of the encoder's last.
     pub bridge: Bridge,
-    /// Writes the target.
+    /// Predicts the target.
     pub decoder: Decoder,
 }
 
 impl Seq2Seq {
     /// Logits of each target token's successor, given the source and the target up to it.
     ///
-    /// The target needs no lengths: no step sees what follows it, so padding at its end is seen by
-    /// padding alone.
+    /// The target needs no lengths: no step depends on what follows it, so that padding at its end
+    /// changes the results of padding alone.
     ///
     /// # Shapes
     /// - `source`: `[b, s]`, of which `lengths` say how many steps are real
@@ -121,7 +126,7 @@ impl Seq2Seq {
         self.decoder.decode(target, &memory, &mut self.decoder.begin(&memory))
     }
 
-    /// What the output layer reads: [`forward`](Self::forward) is its product with the
+    /// Features of the target tokens before the output layer: [`forward`](Self::forward) is its product with the
     /// [`projection`](Self::projection), of a model that does not copy.
     ///
     /// # Panics
@@ -136,26 +141,26 @@ impl Seq2Seq {
         self.decoder.hidden(target, &memory, &mut self.decoder.begin(&memory))
     }
 
-    /// What makes logits of [`hidden`](Self::hidden) features: the matrix `[d_features, vocab]` and
-    /// the row `[vocab]` that is added. For a loss that does not want the logits themselves.
+    /// Weight `[d_features, vocab]` and bias `[vocab]` of the output layer, for a loss that computes the
+    /// logits of [`hidden`](Self::hidden) features in parts.
     pub fn projection(&self) -> (Tensor<2>, Option<Tensor<1>>) {
         let head = &self.decoder.head;
         (head.weight.val(), head.bias.as_ref().map(Param::val))
     }
 
-    /// The source as the decoder looks at it, with the keys of attention projected.
+    /// The source as the decoder attends to it, with projected keys.
     ///
     /// Of a model that copies, source and target have one vocabulary here, and the source's tokens are
     /// the words to copy; for others there is [`memory_to_copy`](Self::memory_to_copy).
     ///
     /// # Panics
     /// If the lengths do not fit, or a token that might be copied is not in the target's vocabulary.
-    pub fn memory(&self, source: Tensor<2, Int>, lengths: &[usize]) -> Memory {
+    pub fn memory(&self, source: Tensor<2, Int>, lengths: &[usize]) -> DecoderMemory {
         let words = self.decoder.copy.as_ref().map(|_| {
             let vocab = self.decoder.vocab();
-            Source::new(source.clone(), vocab).unwrap_or_else(|error| panic!("{error}"))
+            SourceWords::new(source.clone(), vocab).unwrap_or_else(|error| panic!("{error}"))
         });
-        self.remember(source, lengths, words)
+        self.project_memory(source, lengths, words)
     }
 
     /// [`memory`](Self::memory) of a source whose words to copy are other ids than its tokens: those
@@ -165,9 +170,9 @@ impl Seq2Seq {
     /// # Examples
     /// ```
     /// use attn_core::mechanism::AttentionConfig;
-    /// use attn_core::pointer::Source;
     /// use attn_core::score::{GeneralConfig, ScoreConfig};
     /// use attn_generate::{Limits, greedy};
+    /// use attn_rnn::pointer::SourceWords;
     /// use attn_rnn::{
     ///     CopyConfig, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig, RecurrentConfig,
     ///     Seq2SeqConfig,
@@ -178,10 +183,8 @@ impl Seq2Seq {
     /// let score = ScoreConfig::General(GeneralConfig::new(24, 16));
     /// let flow = LuongConfig::new(AttentionConfig::new().with_score(score));
     /// // 60 target tokens, of which 3 is read where a word is none of them.
-    /// let decoder = DecoderConfig {
-    ///     copy: Some(CopyConfig::new().with_unknown(3)),
-    ///     ..DecoderConfig::new(60, RecurrentConfig::gru(8, 24), FlowConfig::Luong(flow))
-    /// };
+    /// let decoder = DecoderConfig::new(60, RecurrentConfig::gru(8, 24), FlowConfig::Luong(flow))
+    ///     .with_copy(CopyConfig::new().with_unknown(3));
     /// let encoder = EncoderConfig::new(90, RecurrentConfig::gru(8, 16));
     /// let model = Seq2SeqConfig::new(encoder, decoder).init(&device);
     ///
@@ -189,7 +192,7 @@ impl Seq2Seq {
     /// // is another.
     /// let source = Tensor::<2, Int>::from_data([[80, 7, 88, 9], [8, 89, 6, 0]], &device);
     /// let words = Tensor::<2, Int>::from_data([[60, 12, 61, 14], [13, 60, 15, 0]], &device);
-    /// let words = Source::new(words, 62)?;
+    /// let words = SourceWords::new(words, 62)?;
     /// let memory = model.memory_to_copy(source, &[4, 3], words);
     ///
     /// let target = Tensor::<2, Int>::from_data([[1, 61, 20], [1, 60, 21]], &device);
@@ -197,7 +200,7 @@ impl Seq2Seq {
     /// assert_eq!(decoded.logits.dims(), [2, 3, 62]);
     /// assert_eq!(decoded.p_gen.unwrap().dims(), [2, 3]);
     ///
-    /// // What is generated may hold 60 and 61: of each sentence its own words.
+    /// // Generated tokens may be 60 and 61, each sentence's own words.
     /// let found = greedy(&model, model.start(memory, 1), Limits::new(2, 6))?.hypotheses()?;
     /// assert!(found[1].tokens.iter().all(|&token| token < 61));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -210,39 +213,44 @@ impl Seq2Seq {
         &self,
         source: Tensor<2, Int>,
         lengths: &[usize],
-        words: Source,
-    ) -> Memory {
+        words: SourceWords,
+    ) -> DecoderMemory {
         let copy = self.decoder.copy.as_ref();
         let copy = copy.expect("the model does not copy: decoder.copy is not configured");
         copy.check(&words, source.dims(), self.decoder.vocab());
-        self.remember(source, lengths, Some(words))
+        self.project_memory(source, lengths, Some(words))
     }
 
-    fn remember(&self, source: Tensor<2, Int>, lengths: &[usize], words: Option<Source>) -> Memory {
+    fn project_memory(
+        &self,
+        source: Tensor<2, Int>,
+        lengths: &[usize],
+        words: Option<SourceWords>,
+    ) -> DecoderMemory {
         let annotations = self.encoder.forward(source, lengths);
         let start = self.bridge.forward(annotations.states.clone());
-        self.decoder.remember(annotations, start, words)
+        self.decoder.project_memory(annotations, start, words)
     }
 
     /// Where generation starts: each target with the token `begin`.
-    pub fn start(&self, memory: Memory, begin: u32) -> Start<Seq2SeqState> {
+    pub fn start(&self, memory: DecoderMemory, begin: u32) -> Start<Seq2SeqState> {
         let rows = memory.rows();
         Start::tokens(self.state(memory), vec![begin; rows])
     }
 
     /// Before the first target token.
-    pub fn state(&self, memory: Memory) -> Seq2SeqState {
+    pub fn state(&self, memory: DecoderMemory) -> Seq2SeqState {
         let state = self.decoder.begin(&memory);
         Seq2SeqState { sources: (0..memory.rows()).collect(), memory, state }
     }
 }
 
-/// What a [`Seq2Seq`] model knows between two steps: the source, and the target so far.
+/// What a [`Seq2Seq`] model keeps from one step to the next: the source, and the state of the decoder.
 #[derive(Clone, Debug)]
 pub struct Seq2SeqState {
-    memory: Memory,
+    memory: DecoderMemory,
     state: DecoderState,
-    /// Of each row, the row of the first memory that it reads.
+    /// For each row, the sentence that its memory is of, as numbered at the start.
     sources: Vec<usize>,
 }
 
@@ -263,7 +271,7 @@ impl StepDecoder for Seq2Seq {
     /// copy may extend.
     fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
         let vocab = self.decoder.vocab();
-        let extended = state.memory.words().map_or(vocab, Source::extended);
+        let extended = state.memory.words().map_or(vocab, SourceWords::extended);
         if let Some(token) = tokens.iter().find(|&&token| token as usize >= extended) {
             panic!("token {token} is out of range, the vocabulary has {extended}");
         }
@@ -291,6 +299,15 @@ impl StepDecoder for Seq2Seq {
             state.sources = sources;
         }
         state
+    }
+
+    /// `None` before the first step, and where the decoder has no attention.
+    fn attention(&self, state: &Self::State) -> Option<Vec<Vec<f32>>> {
+        let weights = state.state.weights()?; // [r, s]
+        let [_, steps] = weights.dims();
+        let weights: Vec<f32> = weights.into_data().iter().collect();
+        let rows = weights.chunks(steps).zip(&state.memory.lengths);
+        Some(rows.map(|(row, &length)| row[..length].to_vec()).collect())
     }
 }
 

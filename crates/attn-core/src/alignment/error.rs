@@ -1,7 +1,8 @@
-//! What can be wrong with the configuration of an alignment.
+//! Errors of alignment configurations.
 
-/// An alignment that cannot be.
+/// Invalid alignment configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AlignmentError {
     /// A size of zero.
     #[error("{alignment} alignment: {field} must be at least 1, got 0")]

@@ -12,7 +12,7 @@
 //! | [`Entmax`] | `max(0, (α - 1) s_j - τ)^(1 / (α - 1))` that sum to 1 | Peters et al. 2019; learned α: Correia et al. 2019 |
 //! | [`Sigmoid`] | `σ(s_j + b)` | Ramapuram et al. 2024 |
 //! | [`TopK`] | softmax over the `k` largest scores | Zhao et al. 2019; Gupta et al. 2021 |
-//! | [`Hard`] | 1 for one key, drawn from the softmax; learns by [`Reinforce`] | Xu et al. 2015 |
+//! | [`Hard`] | 1 for one key, drawn from the softmax; trained by [`reinforce_loss`] | Xu et al. 2015 |
 //! | [`GumbelSoftmax`] | 1 for one key, drawn from the softmax; gradient of `softmax((s + n) / τ)` | Jang et al. 2017; Maddison et al. 2017 |
 //!
 //! An alignment is a module, made by its config; [`AlignmentConfig`] chooses one by name, as a file
@@ -58,7 +58,7 @@ pub use local_monotonic::{LocalMonotonic, LocalMonotonicConfig};
 pub use local_predictive::{LocalPredictive, LocalPredictiveConfig};
 pub use monotonic::{Monotonic, MonotonicConfig};
 pub use past::Past;
-pub use reinforce::Reinforce;
+pub use reinforce::{Reinforce, leave_one_out_advantage, reinforce_loss};
 pub use scores::Scores;
 pub use sigmoid::{Sigmoid, SigmoidBias, SigmoidConfig};
 pub use softmax::{SinkConfig, Softmax, SoftmaxConfig};
@@ -111,4 +111,26 @@ pub struct Draw {
     /// `[batch, heads, queries]`: entropy of the distribution that it was drawn from, in nats.
     /// Differentiable in the scores.
     pub entropy: Tensor<3>,
+}
+
+impl Draw {
+    /// The draws of one or more parts of the queries, one after the other; `None` if a part has none.
+    pub fn concatenate(parts: Vec<Option<Self>>) -> Option<Self> {
+        let parts: Vec<Self> = parts.into_iter().collect::<Option<_>>()?;
+        let (log_prob, entropy): (Vec<_>, Vec<_>) =
+            parts.into_iter().map(|part| (part.log_prob, part.entropy)).unzip();
+        Some(Self { log_prob: Tensor::cat(log_prob, 2), entropy: Tensor::cat(entropy, 2) })
+    }
+
+    /// The draws of real queries, those of padding 0.
+    ///
+    /// # Shapes
+    /// - `real`: `[batch, queries]`, 1 for a real query and 0 for padding
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn without_padding(self, real: Tensor<2>) -> Self {
+        let real = real.unsqueeze_dim::<3>(1); // [b, 1, q]
+        Self { log_prob: self.log_prob * real.clone(), entropy: self.entropy * real }
+    }
 }

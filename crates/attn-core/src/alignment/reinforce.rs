@@ -1,8 +1,51 @@
-//! Learning from draws.
+//! REINFORCE: the gradient of weights that were drawn.
 
 use super::{AlignmentError, Draw};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+/// A loss whose gradient is `-Σ advantage · ∂ ln p(draw)`, summed over the batch (Williams 1992). All
+/// draws of a row, be they of heads, queries, steps or layers, share its advantage, the reward less a
+/// baseline that does not depend on the draw. No gradient passes through the advantage; the value of
+/// the loss has no meaning.
+///
+/// # Shapes
+/// - `draws`: each of `[batch, heads, queries]`, at least one
+/// - `advantage`: `[batch]`
+/// - result: `[1]`
+///
+/// # Panics
+/// If there is no draw, or one differs from the advantage in its batch.
+pub fn reinforce_loss(draws: &[Draw], advantage: Tensor<1>) -> Tensor<1> {
+    let log_prob = sum_rows(draws, advantage.dims()[0], |draw| &draw.log_prob);
+    (log_prob * advantage.detach()).sum().neg()
+}
+
+/// The reward of each row less that of the other rows per item, times its own items: a baseline that
+/// does not depend on the row's draw, as the leave-one-out baseline of Kool et al. (2019), and needs no
+/// memory from step to step. 0 for a single row, which has no baseline.
+///
+/// # Shapes
+/// - `reward` and `items`, the number of items that a row's reward is a sum over: `[batch]`
+/// - result: `[batch]`
+pub fn leave_one_out_advantage(reward: Tensor<1>, items: Tensor<1>) -> Tensor<1> {
+    if reward.dims() == [1] {
+        return reward.zeros_like();
+    }
+    let others = |x: &Tensor<1>| x.clone().sum() - x.clone();
+    let baseline = others(&reward) / others(&items) * items;
+    reward - baseline
+}
+
+/// Of each row, the sum over all draws, `[batch]`.
+fn sum_rows(draws: &[Draw], batch: usize, of: impl Fn(&Draw) -> &Tensor<3>) -> Tensor<1> {
+    let rows = draws.iter().map(|draw| {
+        let [found, heads, queries] = draw.log_prob.dims();
+        assert_eq!(found, batch, "reinforce: a draw of batch {found}, rewards of batch {batch}");
+        of(draw).clone().reshape([batch, heads * queries]).sum_dim(1).reshape([batch])
+    });
+    rows.reduce(|one, other| one + other).unwrap_or_else(|| panic!("reinforce: no draw"))
+}
 
 /// How much of the baseline stays (Xu et al. 2015, section 4.1).
 const DECAY: f64 = 0.9;
@@ -56,11 +99,10 @@ impl Reinforce {
     /// A loss whose gradient is the negative of the rule's, averaged over the batch, and moves the
     /// baseline on. Its value has no meaning.
     ///
-    /// `reward` is the log-likelihood of what was to be said in each row of the batch, or any other
-    /// number that is better when larger; no gradient passes through it. All draws of a row, be they
-    /// of heads, queries, steps or layers, share its reward. The baseline is that of the calls
-    /// before: one that knew this reward would not leave the mean of the gradient alone. A mean
-    /// reward that is not finite leaves the baseline as it was.
+    /// `reward` is the log-likelihood of the target of each row of the batch, or any other number that
+    /// is better when larger. The baseline is that of the calls before: one that depended on this
+    /// reward would change the mean of the gradient. A mean reward that is not finite leaves the
+    /// baseline as it was.
     ///
     /// # Shapes
     /// - `draws`: each of `[batch, heads, queries]`
@@ -71,22 +113,10 @@ impl Reinforce {
     /// If there is no draw, or one differs from the reward in its batch.
     pub fn loss(&mut self, draws: &[Draw], reward: Tensor<1>) -> Tensor<1> {
         let [batch] = reward.dims();
-        assert!(!draws.is_empty(), "reinforce: no draw to learn from");
         let reward = reward.detach();
         let advantage = (reward.clone() - self.baseline) * self.reward; // [b]
-        let rules = draws.iter().map(|draw| {
-            let [found, heads, queries] = draw.log_prob.dims();
-            assert_eq!(
-                found, batch,
-                "reinforce: a draw of batch {found}, rewards of batch {batch}"
-            );
-            let of_rows = |tensor: &Tensor<3>| {
-                tensor.clone().reshape([batch, heads * queries]).sum_dim(1).reshape([batch])
-            };
-            advantage.clone() * of_rows(&draw.log_prob) + of_rows(&draw.entropy) * self.entropy
-        });
-        let rule = rules.reduce(|one, other| one + other).expect("there is a draw");
-        let loss = rule.sum() * (-1.0 / batch as f64);
+        let entropy = sum_rows(draws, batch, |draw| &draw.entropy).sum() * self.entropy;
+        let loss = (reinforce_loss(draws, advantage) - entropy) * (1.0 / batch as f64);
 
         let mean = reward.mean().into_scalar::<f64>();
         if mean.is_finite() {
@@ -100,6 +130,7 @@ impl Reinforce {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use burn::tensor::activation::log_sigmoid;
 
     fn draw(batch: usize, device: &Device) -> Draw {
         let tensor = Tensor::ones([batch, 2, 5], device);
@@ -136,8 +167,44 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "reinforce: no draw to learn from")]
-    fn nothing_drawn_teaches_nothing() {
+    #[should_panic(expected = "reinforce: no draw")]
+    fn there_is_a_draw() {
         Reinforce::new(1.0, 0.0).loss(&[], Tensor::ones([4], &Device::flex()));
+    }
+
+    /// The mean of the gradient over draws is that of the expected reward: a draw of two keys of which one
+    /// has the reward 1, in a batch with a row whose reward is always 0.
+    #[test]
+    fn with_a_leave_one_out_baseline_it_is_unbiased() {
+        let device = Device::flex().autodiff();
+        let p = 0.3_f64;
+        let logit = (p / (1.0 - p)).ln();
+        let mut mean = 0.0;
+        for (drawn, share) in [(true, p), (false, 1.0 - p)] {
+            let x = Tensor::<1>::from_floats([logit as f32], &device).require_grad();
+            let sign = if drawn { 1.0 } else { -1.0 };
+            let log_prob = log_sigmoid(x.clone() * sign).reshape([1, 1, 1]);
+            let log_prob = Tensor::cat(vec![log_prob.clone(), log_prob.zeros_like()], 0);
+            let draw = Draw { entropy: log_prob.zeros_like(), log_prob };
+            let reward = Tensor::from_floats([if drawn { 1.0 } else { 0.0 }, 0.0], &device);
+            let advantage = leave_one_out_advantage(reward, Tensor::ones([2], &device));
+            let gradients = reinforce_loss(&[draw], advantage).backward();
+            mean += share * x.grad(&gradients).unwrap().into_scalar::<f64>();
+        }
+        // d E[reward] / d logit = p (1 - p); the loss is minimized.
+        assert!((mean + p * (1.0 - p)).abs() < 1e-6, "{mean}");
+    }
+
+    /// The others reach 4 with 2 items and 8 with 4, so 2 per item: 3 are expected of 1.5 items.
+    #[test]
+    fn the_baseline_of_a_row_is_what_the_others_reach_per_item() {
+        let device = Device::flex();
+        let of = |x: &[f32]| Tensor::<1>::from_floats(x, &device);
+        let found = leave_one_out_advantage(of(&[5.0, 4.0, 8.0]), of(&[1.5, 2.0, 4.0]));
+        let expected = [5.0 - 3.0, 4.0 - 2.0 * 13.0 / 5.5, 8.0 - 4.0 * 9.0 / 3.5];
+        for (found, expected) in found.into_data().iter::<f64>().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        assert_eq!(leave_one_out_advantage(of(&[5.0]), of(&[2.0])).into_scalar::<f64>(), 0.0);
     }
 }

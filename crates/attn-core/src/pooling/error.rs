@@ -1,7 +1,8 @@
-//! What can be wrong with the configuration of a pooling.
+//! Errors of pooling configurations.
 
-/// A pooling that cannot be.
+/// Invalid pooling configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PoolingError {
     /// A size of zero.
     #[error("{pooling} pooling: {field} must be at least 1, got 0")]

@@ -6,8 +6,8 @@
 //! | [`ContextPooling`] | `u · tanh(W x_t + b)` | Yang et al. 2016, equations 5–7 |
 //! | [`SelfAttentive`] | `W_s2 tanh(W_s1 x_t)`, several hops | Lin et al. 2017, equations 5–7 |
 //!
-//! There is no query: what is looked for is learned. The energies become weights by softmax over the
-//! steps, and the vector is the average of the states with these. Time and memory `steps` per vector.
+//! There is no query; the energies have learned weights only. They become weights of the steps by
+//! softmax, and the vector is the average of the states with these. Time and memory `steps` per vector.
 //!
 //! The [law](crate#the-law-of-attention) holds: of padded batches, [`Mask::padding`] tells the
 //! lengths; what padding holds does not matter, not even NaN; a row of nothing but padding gives 0.
@@ -38,7 +38,8 @@ pub struct Pooled {
     pub weights: Tensor<2>,
 }
 
-/// The check that every pooling makes of the width of what it is given.
+/// # Panics
+/// If the steps are not `expected` wide.
 #[track_caller]
 fn assert_width(pooling: &str, x: &Tensor<3>, expected: usize) {
     let [.., found] = x.dims();
@@ -51,9 +52,9 @@ fn assert_width(pooling: &str, x: &Tensor<3>, expected: usize) {
 }
 
 /// Vectors `[batch, hops, d]` and weights `[batch, hops, steps]` of the steps `[batch, steps, d]`,
-/// by energies that `energies` makes of steps that are finite, `[batch, steps, hops]`.
+/// by the energies `[batch, steps, hops]` that `energies` computes of steps that are finite.
 ///
-/// Hops are heads of one query each, which share what they look at.
+/// Hops are heads of one query each, which share their keys and values.
 fn pool(
     x: Tensor<3>,
     hops: usize,

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ScoreConfig {
     /// [`Dot`]
     Dot(DotConfig),
@@ -67,21 +68,28 @@ impl ScoreConfig {
         }
     }
 
-    /// The width of a query, where it is configured.
-    pub(crate) fn d_query(&self) -> Option<usize> {
+    /// The widths of queries and of keys that the score is configured for, the latter `None` where it
+    /// reads no keys. `None` where it compares queries and keys without weights, which then must be
+    /// equally wide.
+    pub fn widths(&self) -> Option<(usize, Option<usize>)> {
         match self {
-            Self::General(config) => Some(config.d_query),
-            Self::Additive(config) => Some(config.d_query),
-            Self::Concat(config) => Some(config.d_query),
-            Self::Location(config) => Some(config.d_query),
-            Self::LocationAware(config) => Some(config.d_query),
-            Self::Coverage(config) => Some(config.d_query),
+            Self::General(config) => Some((config.d_query, Some(config.d_key))),
+            Self::Additive(config) => Some((config.d_query, Some(config.d_key))),
+            Self::Concat(config) => Some((config.d_query, Some(config.d_key))),
+            Self::LocationAware(config) => Some((config.d_query, Some(config.d_key))),
+            Self::Coverage(config) => Some((config.d_query, Some(config.d_key))),
+            Self::Location(config) => Some((config.d_query, None)),
             Self::Dot(_)
             | Self::ScaledDot(_)
             | Self::Cosine(_)
             | Self::L2(_)
             | Self::Gaussian(_) => None,
         }
+    }
+
+    /// The width of a query, where it is configured.
+    pub(crate) fn d_query(&self) -> Option<usize> {
+        self.widths().map(|(d_query, _)| d_query)
     }
 
     /// The score.
@@ -111,6 +119,7 @@ impl ScoreConfig {
     clippy::large_enum_variant,
     reason = "a model has a handful, and each holds what it has learned"
 )]
+#[non_exhaustive]
 pub enum AnyScore {
     /// `s · h`
     Dot(Dot),

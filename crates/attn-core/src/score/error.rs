@@ -1,7 +1,8 @@
-//! What can be wrong with the configuration of a score.
+//! Errors of score configurations.
 
-/// A score that cannot be.
+/// Invalid score configuration.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ScoreError {
     /// A width of zero.
     #[error("{score} score: {field} must be at least 1, got 0")]
@@ -11,7 +12,7 @@ pub enum ScoreError {
         /// The field of its config.
         field: &'static str,
     },
-    /// A factor that is not positive, or that f32 does not hold with its square and its inverse.
+    /// A factor that is not positive, or whose square or inverse is out of the range of f32.
     #[error("{score} score: {field} must be from 1e-18 to 1e18, got {value}")]
     Factor {
         /// The name of the score.
@@ -21,7 +22,7 @@ pub enum ScoreError {
         /// What it was.
         value: f64,
     },
-    /// A convolution kernel that has no middle.
+    /// A convolution kernel without a center.
     #[error("{score} score: kernel must be odd, got {kernel}")]
     EvenKernel {
         /// The name of the score.
@@ -43,7 +44,7 @@ impl ScoreError {
         }
     }
 
-    /// Refuses what cannot multiply or divide a score.
+    /// Refuses a factor that is not from 1e-18 to 1e18.
     pub(super) fn check_factor(
         score: &'static str,
         field: &'static str,

@@ -1,4 +1,4 @@
-//! Scores: how well a key answers a query, before masking and softmax.
+//! Scores: how well a key matches a query, before masking and softmax.
 //!
 //! | score | equation | paper |
 //! |---|---|---|
@@ -85,10 +85,10 @@ pub use scaled_dot::{ScaledDot, ScaledDotConfig};
 use crate::alignment::Past;
 use burn::tensor::Tensor;
 
-/// How queries and keys become scores; masking and softmax are not its business.
+/// How queries and keys become scores; masking and softmax follow later.
 pub trait Score {
-    /// What of the keys does not depend on the query, computed once per sequence however many
-    /// steps then look at it. The identity, unless a score has something to save here.
+    /// The part of the score that depends on the keys alone, computed once per sequence and then used
+    /// for every query. The identity, unless a score has such a part.
     ///
     /// # Shapes
     /// - `key`: `[batch, kv_heads, keys, key width]`
@@ -128,7 +128,8 @@ pub trait Score {
     }
 }
 
-/// The check that every score makes of the width of what it is given.
+/// # Panics
+/// If the tensor is not `expected` wide.
 #[track_caller]
 fn assert_width(score: &str, what: &str, tensor: &Tensor<4>, expected: usize) {
     let [.., found] = tensor.dims();

@@ -6,7 +6,6 @@
 
 mod attention;
 mod config_keys;
-mod coverage;
 mod delta;
 mod explain;
 mod hard;
@@ -16,13 +15,12 @@ mod local;
 mod lsh;
 mod monotonic;
 mod performer;
-mod pointer;
 mod pooling;
 mod reference;
+mod regularize;
 mod scores;
 mod softmax;
 mod span;
 mod sparse;
 mod support;
 mod talking_heads;
-mod tape;

@@ -1,5 +1,6 @@
 //! What a beam search is told.
 
+use super::CoveragePenalty;
 use crate::{GenerateError, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ pub struct BeamConfig {
     pub n_best: usize,
     /// α of Wu et al. (2016), equation 14: 0 ranks by log-probability, more favours longer ones.
     pub length_penalty: f64,
+    /// What the attention of a hypothesis adds to its score; `None`: nothing.
+    pub coverage_penalty: Option<CoveragePenalty>,
 }
 
 impl Default for BeamConfig {
@@ -26,7 +29,12 @@ impl Default for BeamConfig {
 impl BeamConfig {
     /// Four beams, one result, α = 0.6: the values of Vaswani et al. (2017), section 6.1.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, beams: 4, n_best: 1, length_penalty: 0.6 }
+        Self { limits, beams: 4, n_best: 1, length_penalty: 0.6, coverage_penalty: None }
+    }
+
+    /// With a penalty on the coverage of the source.
+    pub fn with_coverage_penalty(self, penalty: CoveragePenalty) -> Self {
+        Self { coverage_penalty: Some(penalty), ..self }
     }
 
     /// Checks every field.
@@ -48,17 +56,25 @@ impl BeamConfig {
             let range = "finite and at least 0";
             return Err(GenerateError::Range { key: "length_penalty", value, range });
         }
-        Ok(())
+        self.coverage_penalty.map_or(Ok(()), |penalty| penalty.validate())
     }
 
-    /// What a hypothesis is ranked by: Wu et al. (2016), equation 14 without coverage,
+    /// What a hypothesis is ranked by: Wu et al. (2016), equation 14,
     ///
     /// ```text
-    /// s(Y) = log P(Y) / lp(Y),   lp(Y) = (5 + |Y|)^α / (5 + 1)^α
+    /// s(Y) = log P(Y) / lp(Y) + cp,   lp(Y) = (5 + |Y|)^α / (5 + 1)^α
     /// ```
     ///
-    /// where `|Y|` counts every token that was scored, the end token among them.
-    pub fn score(&self, log_prob: f64, len: usize) -> f64 {
+    /// where `|Y|` counts every token that was scored, the end token among them, and `cp` is the
+    /// [`coverage_penalty`](Self::coverage_penalty) of `coverage`, the attention that each source
+    /// position got at all of these steps; 0 without a penalty.
+    pub fn score(&self, log_prob: f64, len: usize, coverage: &[f64]) -> f64 {
+        let penalty = self.coverage_penalty.map_or(0.0, |penalty| penalty.penalty(coverage));
+        self.normalized(log_prob, len) + penalty
+    }
+
+    /// `log P(Y) / lp(Y)`
+    pub(super) fn normalized(&self, log_prob: f64, len: usize) -> f64 {
         log_prob / ((5.0 + len as f64) / 6.0).powf(self.length_penalty)
     }
 }
@@ -101,9 +117,11 @@ mod tests {
     #[test]
     fn the_score_is_equation_14() {
         let config = BeamConfig { length_penalty: 2.0, ..BeamConfig::default() };
-        assert_eq!(config.score(-6.0, 7), -1.5);
-        assert_eq!(config.score(-6.0, 1), -6.0);
-        let plain = BeamConfig { length_penalty: 0.0, ..config };
-        assert_eq!(plain.score(-6.0, 7), -6.0);
+        assert_eq!(config.score(-6.0, 7, &[]), -1.5);
+        assert_eq!(config.score(-6.0, 1, &[]), -6.0);
+        let plain = BeamConfig { length_penalty: 0.0, ..config.clone() };
+        assert_eq!(plain.score(-6.0, 7, &[]), -6.0);
+        let covering = config.with_coverage_penalty(CoveragePenalty::Summary { beta: 2.0 });
+        assert_eq!(covering.score(-6.0, 7, &[1.5, 0.25]), -2.5);
     }
 }

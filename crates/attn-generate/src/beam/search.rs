@@ -21,8 +21,11 @@ use crate::{GenerateError, Hypothesis, Start, StepDecoder, logits::Scores, start
 /// `length_penalty = 0`, that of [`greedy`](crate::greedy).
 ///
 /// # Errors
-/// If `config` or a row's own maximum length is out of range, or the model's logits are no
-/// distribution.
+/// If `config` or a row's own maximum length is out of range, the model's logits are no distribution,
+/// or a coverage penalty is configured and the model returns no attention.
+///
+/// # Panics
+/// If a coverage penalty is configured and the model's attention has not one row for each of its state.
 pub fn beam_search<D: StepDecoder>(
     decoder: &D,
     start: Start<D::State>,
@@ -36,6 +39,13 @@ pub fn beam_search<D: StepDecoder>(
     while let Some(from) = position {
         let (logits, state) = from.logits(decoder);
         config.limits.check_end(logits.vocab())?;
+        let attention = match config.coverage_penalty {
+            None => None,
+            Some(_) => Some(decoder.attention(&state).ok_or(GenerateError::NoAttention)?),
+        };
+        if let Some(found) = attention.as_ref().map(Vec::len) {
+            assert_eq!(found, logits.rows(), "{found} rows of attention for {}", logits.rows());
+        }
         let hidden = config.limits.hidden_after(step);
 
         // The rows of the state are the live hypotheses, sentence after sentence.
@@ -45,6 +55,9 @@ pub fn beam_search<D: StepDecoder>(
             let mut extensions = Vec::new();
             for parent in 0..count {
                 let scores = Scores::new(logits.row(first + parent), row, step)?;
+                if let Some(attention) = &attention {
+                    sentence.cover(parent, &attention[first + parent], row, step)?;
+                }
                 extensions.extend(sentence.extensions(parent, &scores, hidden, config));
             }
             parents.extend(sentence.advance(extensions, config).into_iter().map(|p| first + p));

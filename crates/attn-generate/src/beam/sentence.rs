@@ -1,7 +1,7 @@
 //! The beam of one sentence.
 
 use super::BeamConfig;
-use crate::{Hypothesis, logits::Scores};
+use crate::{GenerateError, Hypothesis, logits::Scores};
 
 /// The hypotheses of one sentence: those still growing, and the best of those that ended.
 pub(super) struct Sentence {
@@ -13,10 +13,12 @@ pub(super) struct Sentence {
 }
 
 /// A hypothesis that has not ended.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Partial {
     pub tokens: Vec<u32>,
     log_prob: f64,
+    /// Of each source position, the attention of all steps so far; empty where none is asked for.
+    coverage: Vec<f64>,
 }
 
 /// A hypothesis of the next step: one of the live ones and a token.
@@ -29,6 +31,24 @@ pub(super) struct Extension {
 impl Sentence {
     pub fn new(max_len: usize) -> Self {
         Self { live: vec![Partial::default()], done: Vec::new(), max_len }
+    }
+
+    /// Adds the attention of a step to the coverage of live hypothesis `parent`.
+    pub fn cover(
+        &mut self,
+        parent: usize,
+        weights: &[f32],
+        row: usize,
+        step: usize,
+    ) -> Result<(), GenerateError> {
+        if let Some(position) = weights.iter().position(|weight| !weight.is_finite()) {
+            let value = weights[position];
+            return Err(GenerateError::Weight { row, step, position, value });
+        }
+        let coverage = &mut self.live[parent].coverage;
+        coverage.resize(weights.len(), 0.0);
+        coverage.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += f64::from(weight));
+        Ok(())
     }
 
     /// The extensions of live hypothesis `parent` that can matter, the most probable first: one
@@ -66,14 +86,14 @@ impl Sentence {
             if live.len() == config.beams {
                 break;
             }
-            let mut tokens = self.live[parent].tokens.clone();
             if Some(token) != config.limits.end {
+                let Partial { mut tokens, coverage, .. } = self.live[parent].clone();
                 tokens.push(token);
-                live.push(Partial { tokens, log_prob });
+                live.push(Partial { tokens, log_prob, coverage });
                 parents.push(parent);
             } else if rank < config.beams {
                 // Further down, it has ended only because it was the last that could.
-                self.finish(tokens, log_prob, config);
+                self.finish(parent, log_prob, config);
             }
         }
         self.live = live;
@@ -83,35 +103,42 @@ impl Sentence {
         parents
     }
 
-    fn finish(&mut self, tokens: Vec<u32>, log_prob: f64, config: &BeamConfig) {
-        let score = config.score(log_prob, tokens.len() + 1);
+    /// Live hypothesis `parent` ends, with this log-probability.
+    fn finish(&mut self, parent: usize, log_prob: f64, config: &BeamConfig) {
+        let Partial { tokens, coverage, .. } = self.live[parent].clone();
+        let score = config.score(log_prob, tokens.len() + 1, &coverage);
         let place = self.done.partition_point(|other| other.score >= score);
         self.done.insert(place, Hypothesis { tokens, score, log_prob, finished: true });
         self.done.truncate(config.n_best);
     }
 
-    /// At the maximum length nothing grows further. What has not ended fills the places left.
+    /// At the maximum length nothing grows further. The best of what has not ended fill the places left.
     fn cut(&mut self, config: &BeamConfig) {
         let Some(len) = self.live.first().map(|best| best.tokens.len()) else { return };
         if len == self.max_len {
-            let room = config.n_best - self.done.len();
-            self.done.extend(self.live.drain(..).take(room).map(|Partial { tokens, log_prob }| {
-                let score = config.score(log_prob, len);
+            let cut = self.live.drain(..).map(|Partial { tokens, log_prob, coverage }| {
+                let score = config.score(log_prob, len, &coverage);
                 Hypothesis { tokens, score, log_prob, finished: false }
-            }));
+            });
+            let mut cut: Vec<_> = cut.collect();
+            // Stable: among equals the more probable first.
+            cut.sort_by(|a, b| b.score.total_cmp(&a.score));
+            let room = config.n_best - self.done.len();
+            self.done.extend(cut.into_iter().take(room));
         }
     }
 
     /// Drops the live hypotheses that cannot come among the `n_best` any more.
     ///
-    /// A log-probability only falls, and is at most 0; the penalty grows with the length. So no
-    /// continuation of a hypothesis scores above its own log-probability under the penalty of the
-    /// maximum length. Dropping changes no result: what its continuations would have pushed out of
+    /// A log-probability only falls, and is at most 0; the length penalty grows with the length, and a
+    /// coverage penalty is at most 0. So no continuation of a hypothesis scores above its own
+    /// log-probability under the length penalty of the maximum length. Dropping changes no result: what its continuations would have pushed out of
     /// the beam is less probable still, and therefore as hopeless.
     fn prune(&mut self, config: &BeamConfig) {
         if self.done.len() == config.n_best {
             let worst = self.done[config.n_best - 1].score;
-            let hopes = |partial: &Partial| config.score(partial.log_prob, self.max_len) > worst;
+            let hopes =
+                |partial: &Partial| config.normalized(partial.log_prob, self.max_len) > worst;
             self.live.truncate(self.live.partition_point(hopes));
         }
     }

@@ -4,7 +4,10 @@
 
 use crate::model::*;
 use crate::refusals::Rows;
-use attn_generate::{BeamConfig, Hypothesis, Limits, Start, StepDecoder, beam_search, greedy};
+use attn_generate::{
+    BeamConfig, CoveragePenalty, GenerateError, Hypothesis, Limits, Start, StepDecoder,
+    beam_search, greedy,
+};
 use proptest::prelude::*;
 
 const END: u32 = 3;
@@ -15,32 +18,64 @@ fn search(model: &TableModel, firsts: &[u32], config: &BeamConfig) -> Vec<Vec<Hy
     beam_search(model, start, config).unwrap()
 }
 
-/// Wu et al. (2016), equation 14.
-fn score(sequence: &Sequence, alpha: f64) -> f64 {
-    let len = sequence.tokens.len() + usize::from(sequence.finished);
-    sequence.log_prob * 6_f64.powf(alpha) / (5.0 + len as f64).powf(alpha)
+/// Wu et al. (2016), equation 14; Gehrmann et al. (2018).
+fn score(model: &TableModel, first: u32, sequence: &Sequence, config: &BeamConfig) -> f64 {
+    let (len, alpha) = (scored(sequence) as f64, config.length_penalty);
+    let coverage = model.coverage(first, sequence);
+    let penalty: f64 = match config.coverage_penalty {
+        Some(CoveragePenalty::Gnmt { beta }) => {
+            coverage.iter().map(|c| beta * c.min(1.0).ln()).sum()
+        }
+        Some(CoveragePenalty::Summary { beta }) => {
+            coverage.iter().map(|c| -beta * (c - 1.0).max(0.0)).sum()
+        }
+        _ => 0.0,
+    };
+    sequence.log_prob * 6_f64.powf(alpha) / (5.0 + len).powf(alpha) + penalty
+}
+
+/// Tokens with the end token.
+fn scored(sequence: &Sequence) -> usize {
+    sequence.tokens.len() + usize::from(sequence.finished)
 }
 
 /// Those that ended first, each group by score.
-fn ranked(mut sequences: Vec<Sequence>, alpha: f64) -> Vec<Sequence> {
+fn ranked(
+    model: &TableModel,
+    first: u32,
+    mut sequences: Vec<Sequence>,
+    config: &BeamConfig,
+) -> Vec<Sequence> {
     sequences.sort_by(|a, b| {
-        let by_score = score(b, alpha).total_cmp(&score(a, alpha));
-        b.finished.cmp(&a.finished).then(by_score)
+        let [a_score, b_score] = [a, b].map(|of| score(model, first, of, config));
+        b.finished.cmp(&a.finished).then(b_score.total_cmp(&a_score))
     });
+    sequences.truncate(config.n_best);
     sequences
 }
 
+const PENALTIES: [Option<CoveragePenalty>; 3] =
+    [None, Some(CoveragePenalty::Gnmt { beta: 0.7 }), Some(CoveragePenalty::Summary { beta: 1.5 })];
+
 #[track_caller]
-fn assert_same(found: &[Hypothesis], expected: &[Sequence], alpha: f64, what: &str) {
+fn assert_same(
+    (model, first): (&TableModel, u32),
+    found: &[Hypothesis],
+    expected: &[Sequence],
+    config: &BeamConfig,
+) {
+    let what = &format!("{first} {config:?}");
     let tokens = |found: &Hypothesis| (found.tokens.clone(), found.finished);
     let found_tokens: Vec<_> = found.iter().map(tokens).collect();
     let expected_tokens: Vec<_> =
         expected.iter().map(|it| (it.tokens.clone(), it.finished)).collect();
     assert_eq!(found_tokens, expected_tokens, "{what}");
     for (found, expected) in found.iter().zip(expected) {
+        // The penalty of a coverage of up to four positions is as large as a log-probability.
         let bound = tolerance(expected.tokens.len() + 1);
         assert!((found.log_prob - expected.log_prob).abs() <= bound, "{what}");
-        assert!((found.score - score(expected, alpha)).abs() <= bound, "{what}");
+        let expected = score(model, first, expected, config);
+        assert!((found.score - expected).abs() <= bound, "{what}");
     }
 }
 
@@ -54,14 +89,20 @@ fn a_full_beam_finds_the_true_n_best() {
                 // As many beams as there are sequences, so none is ever dropped for lack of room.
                 let beams = VOCAB.pow(max_len as u32);
                 for n_best in [1, 3, beams] {
-                    let config = BeamConfig { limits, beams, n_best, length_penalty: alpha };
-                    let found = search(&model, &[FIRST, FIRST + 1, FIRST + 2], &config);
-                    for (first, found) in (FIRST..).zip(found) {
-                        let all = all_sequences(&model, first, END, min_len, max_len);
-                        let mut expected = ranked(all, alpha);
-                        expected.truncate(n_best);
-                        let what = format!("{first} {config:?}");
-                        assert_same(&found, &expected, alpha, &what);
+                    for coverage_penalty in PENALTIES {
+                        let config = BeamConfig {
+                            beams,
+                            n_best,
+                            length_penalty: alpha,
+                            coverage_penalty,
+                            ..BeamConfig::new(limits)
+                        };
+                        let found = search(&model, &[FIRST, FIRST + 1, FIRST + 2], &config);
+                        for (first, found) in (FIRST..).zip(found) {
+                            let all = all_sequences(&model, first, END, min_len, max_len);
+                            let expected = ranked(&model, first, all, &config);
+                            assert_same((&model, first), &found, &expected, &config);
+                        }
                     }
                 }
             }
@@ -92,9 +133,7 @@ fn slow_beam(model: &TableModel, first: u32, config: &BeamConfig) -> Vec<Sequenc
         live = extensions.into_iter().filter(|it| !it.finished).take(config.beams).collect();
     }
     results.extend(live);
-    let mut results = ranked(results, config.length_penalty);
-    results.truncate(config.n_best);
-    results
+    ranked(model, first, results, config)
 }
 
 proptest! {
@@ -108,13 +147,20 @@ proptest! {
         alpha in prop_oneof![Just(0.0), 0.0..3.0],
         min_len in 0..4_usize,
         extra in 0..6_usize,
+        coverage_penalty in prop::sample::select(PENALTIES.to_vec()),
     ) {
         let [_, device] = devices();
         let model = TableModel::new(VOCAB, seed, &device);
         let limits = Limits { end: Some(END), min_len, max_len: (min_len + extra).max(1) };
-        let config = BeamConfig { limits, beams, n_best: n_best.min(beams), length_penalty: alpha };
+        let config = BeamConfig {
+            beams,
+            n_best: n_best.min(beams),
+            length_penalty: alpha,
+            coverage_penalty,
+            ..BeamConfig::new(limits)
+        };
         let found = search(&model, &[FIRST], &config).remove(0);
-        assert_same(&found, &slow_beam(&model, FIRST, &config), alpha, &format!("{config:?}"));
+        assert_same((&model, FIRST), &found, &slow_beam(&model, FIRST, &config), &config);
     }
 
     #[test]
@@ -152,6 +198,85 @@ proptest! {
         let expected = greedy(&model, start, limits).unwrap().hypotheses().unwrap();
         prop_assert_eq!(found, expected.into_iter().map(|it| vec![it]).collect::<Vec<_>>());
     }
+}
+
+/// Says token 0 or 1, the first with the higher probability, and ends. After token 0 it attends to the
+/// first of two source positions at every step, after token 1 to the other one than before.
+struct Repeats {
+    device: burn::tensor::Device,
+    /// The weight that every position gets beside its own.
+    extra: f32,
+}
+
+impl StepDecoder for Repeats {
+    /// The last token of each row.
+    type State = Vec<u32>;
+
+    fn step(&self, state: Vec<u32>, tokens: &[u32]) -> (burn::tensor::Tensor<2>, Vec<u32>) {
+        assert_eq!(state.len(), tokens.len());
+        let rows = tokens.iter().flat_map(|&token| match token {
+            0 | 1 => [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0],
+            _ => [0.6_f32.ln(), 0.4_f32.ln(), f32::NEG_INFINITY],
+        });
+        let data = burn::tensor::TensorData::new(rows.collect::<Vec<_>>(), [tokens.len(), 3]);
+        (burn::tensor::Tensor::from_data(data, &self.device), tokens.to_vec())
+    }
+
+    fn reorder(&self, state: Vec<u32>, rows: &[usize]) -> Vec<u32> {
+        rows.iter().map(|&row| state[row]).collect()
+    }
+
+    fn attention(&self, state: &Vec<u32>) -> Option<Vec<Vec<f32>>> {
+        let weights = |&token: &u32| match token {
+            1 => vec![self.extra, 1.0 + self.extra],
+            _ => vec![1.0 + self.extra, self.extra],
+        };
+        Some(state.iter().map(weights).collect())
+    }
+}
+
+/// Without a penalty the more probable hypothesis wins, with one that which attends to all of the
+/// source: ln 0.6 + β ln 2⁻¹²⁶ is less than ln 0.4 + β ln 1, and ln 0.6 - β is less than ln 0.4 for β = 1.
+#[test]
+fn a_coverage_penalty_picks_the_hypothesis_that_covers_the_source() {
+    for device in devices() {
+        let model = Repeats { device, extra: 0.0 };
+        let best = |config: &BeamConfig| {
+            let start = Start::tokens(vec![9], vec![9]);
+            beam_search(&model, start, config).unwrap()[0][0].clone()
+        };
+        let plain = BeamConfig { length_penalty: 0.0, ..BeamConfig::new(Limits::new(2, 5)) };
+        assert_eq!(best(&plain).tokens, [0]);
+        for penalty in [CoveragePenalty::Gnmt { beta: 0.2 }, CoveragePenalty::Summary { beta: 1.0 }]
+        {
+            let config = plain.clone().with_coverage_penalty(penalty);
+            let best = best(&config);
+            assert_eq!(best.tokens, [1], "{penalty:?}");
+            // Each position was attended to once: no penalty.
+            assert_eq!(best.score, best.log_prob, "{penalty:?}");
+            let none = plain.clone().with_coverage_penalty(match penalty {
+                CoveragePenalty::Gnmt { .. } => CoveragePenalty::Gnmt { beta: 0.0 },
+                _ => CoveragePenalty::Summary { beta: 0.0 },
+            });
+            let start = Start::tokens(vec![9], vec![9]);
+            let found = beam_search(&model, start, &none).unwrap()[0][0].clone();
+            assert_eq!(found.tokens, [0], "{none:?}");
+        }
+    }
+}
+
+#[test]
+fn a_penalty_of_attention_that_is_missing_or_no_number_is_refused() {
+    let [device, _] = devices();
+    let config = BeamConfig::new(Limits::new(1, 5))
+        .with_coverage_penalty(CoveragePenalty::Gnmt { beta: 0.2 });
+    let model = Rows(device.clone(), vec![0.0, 0.0]);
+    let error = beam_search(&model, Start::tokens((), vec![0]), &config).unwrap_err();
+    assert_eq!(error, GenerateError::NoAttention);
+    let model = Repeats { device, extra: f32::NAN };
+    let error = beam_search(&model, Start::tokens(vec![9], vec![9]), &config).unwrap_err();
+    let expected = "row 0, step 0: the attention to source position 0 is NaN";
+    assert_eq!(error.to_string(), expected);
 }
 
 /// Ending and going on are equally likely, and the end token, being the first, is preferred. So a

@@ -44,6 +44,30 @@ impl TableModel {
         (0..self.vocab as u64).map(logit).collect()
     }
 
+    /// How much the step after `prefix` attends to each position of its source: a hash of the whole
+    /// prefix, normalized. Sources of different sentences have different lengths.
+    pub fn weights(&self, prefix: &[u32]) -> Vec<f32> {
+        let key = prefix.iter().fold(!self.seed, |key, &token| hash(key, u64::from(token)));
+        let positions = 2 + u64::from(prefix[0]) % 3;
+        let weight = |position| (1 + hash(key, position) % 50) as f32;
+        let sum: f32 = (0..positions).map(weight).sum();
+        (0..positions).map(|position| weight(position) / sum).collect()
+    }
+
+    /// The attention that each source position got at all steps of a sequence, that of the end token
+    /// included.
+    pub fn coverage(&self, first: u32, sequence: &Sequence) -> Vec<f64> {
+        let steps = sequence.tokens.len() + usize::from(sequence.finished);
+        let mut coverage = vec![0.0; self.weights(&[first]).len()];
+        for step in 0..steps {
+            let prefix = [&[first], &sequence.tokens[..step]].concat();
+            for (sum, weight) in coverage.iter_mut().zip(self.weights(&prefix)) {
+                *sum += f64::from(weight);
+            }
+        }
+        coverage
+    }
+
     /// The log-probabilities after `prefix`, in plain f64.
     pub fn log_probs(&self, prefix: &[u32]) -> Vec<f64> {
         let row: Vec<_> = self.row(prefix).into_iter().map(f64::from).collect();
@@ -75,6 +99,10 @@ impl StepDecoder for TableModel {
 
     fn reorder(&self, state: Self::State, rows: &[usize]) -> Self::State {
         rows.iter().map(|&row| state[row].clone()).collect()
+    }
+
+    fn attention(&self, state: &Self::State) -> Option<Vec<Vec<f32>>> {
+        Some(state.iter().map(|prefix| self.weights(prefix)).collect())
     }
 }
 

@@ -101,12 +101,7 @@ impl Architecture for Seq2SeqConfig {
     }
 
     fn max_source(&self) -> Option<usize> {
-        let attention = match &self.decoder.flow {
-            FlowConfig::Bahdanau(flow) => &flow.attention,
-            FlowConfig::Luong(flow) => &flow.attention,
-            FlowConfig::Plain => return None,
-        };
-        match &attention.score {
+        match &self.decoder.flow.attention()?.score {
             ScoreConfig::Location(score) => Some(score.max_keys),
             _ => None,
         }

@@ -1,10 +1,13 @@
-//! The previous state asks, the answer enters the cell.
+//! The previous state is the query, and the cell reads the context.
 
-use super::Widths;
 use super::check::check_attention;
+use super::{Flow, FlowOutput, SourceAttention, Widths};
 use crate::config::{ConfigError, check_nonzero};
+use crate::decoder::{DecoderMemory, DecoderState};
 use crate::linear;
+use crate::recurrent::Recurrent;
 use attn_core::mechanism::{Attention, AttentionConfig};
+use attn_kernels::recurrent::each_step;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BahdanauConfig {
-    /// How the source is looked at.
+    /// Over the source.
     pub attention: AttentionConfig,
     /// Width of the deep output, `l`.
     pub d_output: usize,
@@ -56,7 +59,7 @@ impl BahdanauConfig {
 /// appendix prints `s_{i-1}`.
 #[derive(Module, Debug)]
 pub struct Bahdanau {
-    /// How the source is looked at.
+    /// Over the source.
     pub attention: Attention,
     /// `U` and `b`, `[d_hidden, 2 · d_output]`
     pub state: Linear,
@@ -67,13 +70,8 @@ pub struct Bahdanau {
 }
 
 impl Bahdanau {
-    /// The deep output, `[b, t, d_output]`.
-    pub(crate) fn features(
-        &self,
-        state: Tensor<3>,
-        embedded: Tensor<3>,
-        context: Tensor<3>,
-    ) -> Tensor<3> {
+    /// The deep output `t_i`, `[b, t, d_output]`.
+    fn deep_output(&self, state: Tensor<3>, embedded: Tensor<3>, context: Tensor<3>) -> Tensor<3> {
         let u = linear::apply(&self.state, state)
             + linear::apply(&self.embedding, embedded)
             + linear::apply(&self.context, context); // [b, t, 2 · l]
@@ -82,5 +80,31 @@ impl Bahdanau {
         let [first, second] =
             [0, 1].map(|side| pairs.clone().slice_dim(3, side..side + 1).squeeze_dim::<3>(3));
         first.max_pair(second)
+    }
+}
+
+impl Flow for Bahdanau {
+    fn attention(&self) -> Option<&Attention> {
+        Some(&self.attention)
+    }
+
+    fn forward(
+        &self,
+        embedded: Tensor<3>,
+        layers: &Recurrent,
+        memory: &DecoderMemory,
+        state: &mut DecoderState,
+    ) -> FlowOutput {
+        let (mut hidden, mut attended) = (Vec::new(), Vec::new());
+        for input in each_step(embedded.clone().swap_dims(0, 1)) {
+            let step = state.attend(&self.attention, state.top(), memory);
+            let context = step.context.clone().squeeze_dim(1); // [b, d_annotation]
+            let input = Tensor::cat(vec![input.squeeze_dim(0), context], 1);
+            hidden.push(state.step(layers, input));
+            attended.push(step);
+        }
+        let (hidden, attention) = (Tensor::cat(hidden, 1), SourceAttention::concatenate(attended));
+        let features = self.deep_output(hidden.clone(), embedded, attention.context.clone());
+        FlowOutput { features, hidden, attention: Some(attention) }
     }
 }

@@ -1,4 +1,4 @@
-//! What recurrent layers are told.
+//! Configuration of recurrent layers.
 
 use super::{CellKind, Layer, Recurrent};
 use crate::config::{ConfigError, check_nonzero, check_probability};
@@ -62,6 +62,36 @@ impl RecurrentConfig {
     /// One layer of GRU cells, forwards.
     pub fn gru(d_input: usize, d_hidden: usize) -> Self {
         Self::new(CellKind::Gru, d_input, d_hidden)
+    }
+
+    /// One layer of LSTMN cells, forwards.
+    pub fn lstmn(d_input: usize, d_hidden: usize) -> Self {
+        Self::new(CellKind::Lstmn, d_input, d_hidden)
+    }
+
+    /// So many layers.
+    pub fn with_layers(self, layers: usize) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// In both directions, or forwards only.
+    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
+        Self { bidirectional, ..self }
+    }
+
+    /// Dropout between layers.
+    pub fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// Dropout of states from step to step.
+    pub fn with_recurrent_dropout(self, recurrent_dropout: f64) -> Self {
+        Self { recurrent_dropout, ..self }
+    }
+
+    /// With or without normalized gates and memory cells.
+    pub fn with_layer_norm(self, layer_norm: bool) -> Self {
+        Self { layer_norm, ..self }
     }
 
     /// Width of an output: both directions side by side, where there are two.

@@ -36,8 +36,8 @@ impl GruCell {
         }
     }
 
-    /// The state after an input whose projection is `projected`. `hidden` is what the gates see of
-    /// the state before: its `hidden`, or what dropout leaves of it.
+    /// The state after an input whose projection is `projected`. `hidden` is the
+    /// hidden state before, behind recurrent dropout.
     pub(super) fn step(&self, projected: Tensor<2>, hidden: Tensor<2>, state: State) -> State {
         let hidden = gru_cell(projected, self.recurrent.forward(hidden), state.hidden);
         State { hidden, cell: None }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, FloatDType, Tensor, assert_shape};
 
 /// Stacked recurrent layers, in one direction or both.
 ///
-/// What holds:
+/// Guarantees:
 /// - A sequence's state freezes behind its last real step, and the reverse direction starts at it.
 /// - Outputs behind a sequence's end are 0. What padding holds does not matter, not even NaN.
 /// - On the processor backends, in f32, a padded batch gives bit for bit what each of its sequences
@@ -20,15 +20,14 @@ use burn::tensor::{Device, FloatDType, Tensor, assert_shape};
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let device = Device::default();
-/// let config = RecurrentConfig { bidirectional: true, ..RecurrentConfig::gru(3, 8) };
-/// let layers = config.init(&device);
+/// let layers = RecurrentConfig::gru(3, 8).with_bidirectional(true).init(&device);
 /// // Two sequences, of five steps and of two.
 /// let output = layers.forward(Tensor::ones([2, 5, 3], &device), &[5, 2], None);
 /// assert_eq!(output.outputs.dims(), [2, 5, 16]);
 /// ```
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// The first reads the input, each further one the outputs of the one below.
+    /// The input of the first is that of the layers, of each further one the outputs of the one below.
     pub layers: Vec<Layer>,
     /// Acts on the inputs of all layers but the first.
     pub dropout: Dropout,
@@ -127,7 +126,8 @@ impl Recurrent {
     /// - `x`: `[b, d_input]`
     ///
     /// # Panics
-    /// If the shapes do not fit, or the layers have two directions.
+    /// If the shapes do not fit, the layers have two directions, or they are of LSTMN cells, which go on
+    /// from all states so far: see [`LstmnCell::step`](super::LstmnCell::step).
     pub fn step(
         &self,
         x: Tensor<2>,

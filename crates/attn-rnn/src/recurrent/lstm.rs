@@ -20,7 +20,7 @@ use burn::tensor::{DType, Device, Tensor};
 ///
 /// With layer norm, equations 20–22 of Ba, Kiros & Hinton (2016): `W x`, `U h` and the cell under its
 /// last `tanh` are normalised. torch's two biases act as their sum, which is the one here; that of the
-/// forget gate is 1 at first, so that a cell starts by remembering (Jozefowicz et al. 2015).
+/// forget gate is 1 at first, so that an untrained cell keeps its memory (Jozefowicz et al. 2015).
 #[derive(Module, Debug)]
 pub struct LstmCell {
     /// `W` and `b`, of the gates `i f g o`.
@@ -56,8 +56,8 @@ impl LstmCell {
         }
     }
 
-    /// The state after an input whose projection is `projected`. `hidden` is what the gates see of
-    /// the state before: its `hidden`, or what dropout leaves of it.
+    /// The state after an input whose projection is `projected`. `hidden` is the
+    /// hidden state before, behind recurrent dropout.
     pub(super) fn step(&self, projected: Tensor<2>, hidden: Tensor<2>, state: State) -> State {
         let cell = match state.cell {
             Some(cell) => cell,
@@ -73,7 +73,7 @@ impl LstmCell {
 }
 
 impl CellNorm {
-    /// Hidden state and memory cell behind gates `[b, 4 · d]`, the cell normalised where it shows.
+    /// Hidden state and memory cell behind gates `[b, 4 · d]`, the cell normalised under its last `tanh`.
     fn step(&self, gates: Tensor<2>, cell: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let gates = gates.chunk(GATES, 1);
         let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| gates[gate].clone());

@@ -5,7 +5,7 @@ use super::{Cell, State};
 use attn_kernels::recurrent::{gru_sequence, lstm_sequence, scan};
 use burn::tensor::Tensor;
 
-/// What a cell makes of sequences `x`, `[s, b, d_input]`, in the order of their lengths: its outputs,
+/// Runs a cell over sequences `x`, `[s, b, d_input]`, in the order of their lengths: its outputs,
 /// `[s, b, d_hidden]`, 0 behind each end, and its last state.
 ///
 /// Forwards, a row leaves the batch behind its last step; backwards, it enters there. So its state
@@ -43,6 +43,9 @@ fn walk(
     reverse: bool,
     kept: Option<Tensor<2>>,
 ) -> (Tensor<3>, State) {
+    if let Cell::Lstmn(lstmn) = cell {
+        return lstmn.run(projected, lengths, start, reverse, kept);
+    }
     let State { hidden, cell: memory } = start;
     match (cell, memory) {
         (Cell::Lstm(lstm), Some(memory)) if lstm.cell_norm.is_none() => {

@@ -1,13 +1,13 @@
-//! What a cell remembers.
+//! The state of a cell.
 
 use burn::tensor::{Int, Tensor};
 
-/// What a cell remembers of each row of a batch.
+/// The state of a cell after a step, of each row of a batch.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What it shows, `[b, d_hidden]`.
+    /// The hidden state, which is also the output, `[b, d_hidden]`.
     pub hidden: Tensor<2>,
-    /// What it keeps to itself, `[b, d_hidden]`: the memory cell of an LSTM; a GRU has none.
+    /// The memory cell of an LSTM or LSTMN, `[b, d_hidden]`; a GRU has none.
     pub cell: Option<Tensor<2>>,
 }
 

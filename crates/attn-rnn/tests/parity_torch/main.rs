@@ -84,6 +84,7 @@ fn projections(cell: &mut Cell) -> [&mut Projection; 2] {
     match cell {
         Cell::Lstm(cell) => [&mut cell.input, &mut cell.recurrent],
         Cell::Gru(cell) => [&mut cell.input, &mut cell.recurrent],
+        other => panic!("torch has no {other:?}"),
     }
 }
 

@@ -31,9 +31,10 @@ const LENGTHS: [usize; 3] = [4, 7, 1];
 #[test]
 fn padding_changes_no_label() {
     for device in devices() {
-        for pooling in poolings() {
-            let what = format!("{pooling:?} on {device:?}");
-            let model = classifier(pooling, &device);
+        let cells = [CellKind::Lstm, CellKind::Gru, CellKind::Lstmn];
+        for (pooling, cell) in poolings().iter().flat_map(|of| cells.map(|cell| (of, cell))) {
+            let what = format!("{pooling:?}, {cell:?} on {device:?}");
+            let model = seeded(config(pooling.clone(), cell).init(&device), 40);
             let tokens = random_ids(&mut rng(41), [3, 7], 13);
             let together = model.forward(ids(&tokens, &device), &LENGTHS);
             for (row, length) in LENGTHS.into_iter().enumerate() {

@@ -96,7 +96,10 @@ fn widths_that_do_not_meet_are_refused_by_name() {
     assert_eq!(error(&local), said);
 
     let talking = config(FlowConfig::Luong(LuongConfig::new(additive().with_talking_heads(2))));
-    assert_eq!(error(&talking), "attention.talking_heads = 2 must be 1, for a decoder has one");
+    assert_eq!(
+        error(&talking),
+        "attention.talking_heads = 2 must be 1, the number of heads of a decoder"
+    );
 
     let none = BahdanauConfig::new(additive(), 0);
     let said = "d_output is 0, must be at least 1";
@@ -110,6 +113,11 @@ fn widths_that_do_not_meet_are_refused_by_name() {
     both.decoder.recurrent.bidirectional = true;
     let said = "decoder.recurrent.bidirectional: a decoder has one direction";
     assert_eq!(error(&both), said);
+
+    let mut lstmn = config(bahdanau());
+    lstmn.decoder.recurrent.cell = CellKind::Lstmn;
+    let said = "decoder.recurrent.cell = \"lstmn\": a decoder has lstm or gru cells";
+    assert_eq!(error(&lstmn), said);
 }
 
 #[test]
@@ -127,6 +135,7 @@ fn a_bridge_of_last_states_needs_states_alike() {
     assert_eq!(of(2, 8, CellKind::Gru), Err(said));
     let said = format!("decoder.recurrent.d_hidden = 7 must be 8, {handed}");
     assert_eq!(of(1, 7, CellKind::Gru), Err(said));
-    let said = "bridge = \"last\" needs encoder and decoder of one cell".to_string();
-    assert_eq!(of(1, 8, CellKind::Lstm), Err(said));
+    let said = "bridge = \"last\" needs an encoder and a decoder whose cells both have a memory cell \
+                (lstm, lstmn), or both none (gru)";
+    assert_eq!(of(1, 8, CellKind::Lstm), Err(said.to_string()));
 }

@@ -9,11 +9,13 @@ use crate::support::{
 };
 use attn_core::alignment::{AlignmentConfig, LocalPredictiveConfig};
 use attn_core::mechanism::AttentionConfig;
-use attn_core::pointer::Source;
 use attn_core::score::{CoverageConfig, GeneralConfig, ScoreConfig};
 use attn_generate::{BeamConfig, Limits, StepDecoder, beam_search, greedy};
 use attn_kernels::cross_entropy::cross_entropy;
-use attn_rnn::{BridgeKind, CellKind, CopyConfig, FlowConfig, Memory, Seq2Seq, Seq2SeqConfig};
+use attn_rnn::pointer::SourceWords;
+use attn_rnn::{
+    BridgeKind, CellKind, CopyConfig, DecoderMemory, FlowConfig, Seq2Seq, Seq2SeqConfig,
+};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
@@ -60,12 +62,12 @@ fn targets() -> Vec<Vec<u32>> {
     vec![vec![1, 12, 4, 11, 2], vec![1, 11, 6, 0, 10], vec![1, 8, 3, 2, 5]]
 }
 
-fn memory(model: &Seq2Seq, rows: &[usize], device: &Device) -> Memory {
+fn memory(model: &Seq2Seq, rows: &[usize], device: &Device) -> DecoderMemory {
     let pick = |all: Vec<Vec<u32>>| -> Vec<Vec<u32>> {
         rows.iter().map(|&row| all[row].clone()).collect()
     };
     let lengths: Vec<usize> = rows.iter().map(|&row| LENGTHS[row]).collect();
-    let words = Source::new(ids(&pick(words()), device), EXTENDED).unwrap();
+    let words = SourceWords::new(ids(&pick(words()), device), EXTENDED).unwrap();
     model.memory_to_copy(ids(&pick(sources()), device), &lengths, words)
 }
 
@@ -139,7 +141,7 @@ fn a_shared_vocabulary_needs_no_words() {
             let target = || ids(&random_ids(&mut rng(72), [3, 5], SOURCE_VOCAB), &device);
             let found = model.forward(source(), &LENGTHS, target());
             assert_eq!(found.dims(), [3, 5, SOURCE_VOCAB as usize]);
-            let words = Source::new(source(), SOURCE_VOCAB as usize).unwrap();
+            let words = SourceWords::new(source(), SOURCE_VOCAB as usize).unwrap();
             let memory = model.memory_to_copy(source(), &LENGTHS, words);
             let decoder = &model.decoder;
             let expected = decoder.decode(target(), &memory, &mut decoder.begin(&memory)).logits;
@@ -200,8 +202,9 @@ fn a_beam_finds_what_brute_force_finds() {
             config.decoder.vocab = 4;
             let model = seeded(config.init(&device), 73);
             let (begin, end, extended) = (1, 0, 6_u32);
-            let words =
-                |rows: &[Vec<u32>]| Source::new(ids(rows, &device), extended as usize).unwrap();
+            let words = |rows: &[Vec<u32>]| {
+                SourceWords::new(ids(rows, &device), extended as usize).unwrap()
+            };
             let all_words = [vec![4, 2, 5, 2, 0, 0, 0], vec![2, 3, 4, 1, 0, 2, 4]];
             let memory = |rows: std::ops::Range<usize>| {
                 let source = ids(&sources()[rows.clone()], &device);
@@ -236,7 +239,7 @@ fn a_beam_finds_what_brute_force_finds() {
                     all.remove(at.unwrap_or_else(|| panic!("row {row} says {tokens:?}")));
                     let expected = log_prob(&tokens);
                     assert_close("log prob", &[found.log_prob], &[expected], CLOSE);
-                    let expected = beam.score(expected, tokens.len());
+                    let expected = beam.score(expected, tokens.len(), &[]);
                     assert_close("score", &[found.score], &[expected], CLOSE);
                 }
             }
@@ -289,19 +292,19 @@ fn a_configuration_says_whether_it_copies() {
     assert!(error.unwrap_err().to_string().contains("unknown field `unk`"));
 
     let error = copying(FlowConfig::Plain).validate().unwrap_err().to_string();
-    assert_eq!(error, "decoder.copy needs a flow that looks at the source");
+    assert_eq!(error, "decoder.copy needs a flow with attention, decoder.flow is plain");
     let mut beyond = copying(flow);
     beyond.decoder.copy = Some(CopyConfig::new().with_unknown(VOCAB));
     let error = beyond.validate().unwrap_err().to_string();
     assert_eq!(error, "decoder.copy.unknown = 11 must be below 11, the size of the vocabulary");
 }
 
-fn with_words(copy: CopyConfig, width: usize, extended: usize) -> Memory {
+fn with_words(copy: CopyConfig, width: usize, extended: usize) -> DecoderMemory {
     let device = Device::flex();
     let mut config = copying(few_flows().remove(0));
     config.decoder.copy = Some(copy);
     let words = vec![vec![4; width]; 3];
-    let words = Source::new(ids(&words, &device), extended).unwrap();
+    let words = SourceWords::new(ids(&words, &device), extended).unwrap();
     config.init(&device).memory_to_copy(ids(&sources(), &device), &LENGTHS, words)
 }
 

@@ -1,13 +1,19 @@
-//! Coverage of what a decoder looked at.
+//! Coverage: its loss in training, and its penalty in beam search.
 
 use crate::models::{
     D_ANNOTATION, D_HIDDEN, LENGTHS, config, few_flows, flows_of, model, shallow, sources, targets,
 };
-use crate::support::{assert_close, check_weight_gradients, devices, ids, seeded, values};
+use crate::support::{
+    assert_close, check_weight_gradients, devices, ids, numbers, rng, seeded, values,
+};
+use attn_core::alignment::Past;
 use attn_core::mechanism::AttentionConfig;
 use attn_core::score::{CoverageConfig, ScoreConfig};
-use attn_rnn::{BridgeKind, CellKind, FlowConfig};
-use burn::tensor::{Device, Tensor};
+use attn_generate::{BeamConfig, CoveragePenalty, Limits, beam_search};
+use attn_rnn::coverage::{coverage, coverage_loss};
+use attn_rnn::{BridgeKind, CellKind, FlowConfig, Seq2Seq};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// With the score that sees it.
 fn covering() -> [FlowConfig; 3] {
@@ -72,5 +78,108 @@ fn the_loss_has_its_gradients() {
                 model.decode(source, &LENGTHS, target).coverage_loss().unwrap().sum()
             },
         );
+    }
+}
+
+/// The sums of the weights of earlier queries, of several heads, with a past and without.
+#[test]
+fn coverage_is_the_sum_of_the_weights_before() {
+    let dims @ [batch, heads, queries, keys] = [2, 3, 4, 5];
+    for device in devices() {
+        let rng = &mut rng(62);
+        let drawn: Vec<f64> =
+            numbers(rng, dims.iter().product()).into_iter().map(|x| x.abs()).collect();
+        let before: Vec<f64> =
+            numbers(rng, batch * heads * keys).into_iter().map(|x| x.abs()).collect();
+        let f32s = |data: &[f64]| data.iter().map(|&x| x as f32).collect::<Vec<_>>();
+        let weights = Tensor::<4>::from_data(TensorData::new(f32s(&drawn), dims), &device);
+        let covered = TensorData::new(f32s(&before), [batch, heads, keys]);
+        let covered = Tensor::<3>::from_data(covered, &device);
+        let past = Past { steps: 3, coverage: Some(covered), ..Past::start() };
+        for (past, before) in [(Past::start(), vec![0.0; before.len()]), (past, before)] {
+            let (mut expected, mut losses) = (Vec::new(), Vec::new());
+            for (head, rows) in drawn.chunks(queries * keys).enumerate() {
+                let mut sums = before[head * keys..][..keys].to_vec();
+                for row in rows.chunks(keys) {
+                    expected.extend(&sums);
+                    losses.push(row.iter().zip(&sums).map(|(a, c)| a.min(*c)).sum::<f64>());
+                    sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight);
+                }
+            }
+            // Sums of at most five numbers below 1, in two orders.
+            assert_close("sums", &values(&coverage(weights.clone(), &past)), &expected, 1e-6);
+            let loss = coverage_loss(weights.clone(), &past);
+            assert_eq!(loss.dims(), [batch, heads, queries]);
+            assert_close("loss", &values(&loss), &losses, 1e-6);
+        }
+    }
+}
+
+/// Every sequence of at most two tokens with its log-probability, its length and the sums of its
+/// weights, by teacher forcing; `(tokens, finished)`.
+fn all_of(model: &Seq2Seq, source: &[u32], end: u32, device: &Device) -> Vec<Candidate> {
+    let vocab = crate::models::VOCAB;
+    let firsts = (0..vocab).filter(|&token| token != end);
+    let mut sequences: Vec<(Vec<u32>, bool)> = vec![(vec![], true)];
+    for first in firsts.clone() {
+        sequences.push((vec![first], true));
+        sequences.extend(firsts.clone().map(|second| (vec![first, second], false)));
+    }
+    let length = source.len();
+    let of = |(tokens, finished): (Vec<u32>, bool)| {
+        let wanted: Vec<u32> = tokens.iter().copied().chain(finished.then_some(end)).collect();
+        let given = [&[1], &wanted[..wanted.len() - 1]].concat();
+        let decoded =
+            model.decode(ids(&[source.to_vec()], device), &[length], ids(&[given], device));
+        let log_probs = values(&log_softmax(decoded.logits, 2));
+        let steps = wanted.iter().zip(log_probs.chunks(vocab as usize));
+        let log_prob = steps.map(|(&token, row)| row[token as usize]).sum();
+        let weights = values(&decoded.weights.unwrap());
+        let coverage = (0..length).map(|j| weights.iter().skip(j).step_by(length).sum()).collect();
+        Candidate { tokens, finished, len: wanted.len(), log_prob, coverage }
+    };
+    sequences.into_iter().map(of).collect()
+}
+
+struct Candidate {
+    tokens: Vec<u32>,
+    finished: bool,
+    len: usize,
+    log_prob: f64,
+    coverage: Vec<f64>,
+}
+
+/// Wu et al. (2016), equation 14: a beam as wide as there are sequences finds the best of all, which
+/// is another one with the penalty than without. The second source is padded.
+#[test]
+fn a_beam_search_ranks_by_coverage() {
+    let end = 2;
+    for device in devices() {
+        let [_, _, flow] = flows_of(&AttentionConfig::new());
+        let model = model(flow, &device);
+        let sources = sources();
+        let rows = [1, 0].map(|row| sources[row][..LENGTHS[row]].to_vec());
+        let candidates = rows.each_ref().map(|source| all_of(&model, source, end, &device));
+        let mut best = Vec::new();
+        for beta in [0.0, 2.0] {
+            let config = BeamConfig { beams: 121, ..BeamConfig::new(Limits::new(end, 2)) }
+                .with_coverage_penalty(CoveragePenalty::Gnmt { beta });
+            let source = ids(&[1, 0].map(|row| sources[row].clone()), &device);
+            let memory = model.memory(source, &[1, 0].map(|row| LENGTHS[row]));
+            let found = beam_search(&model, model.start(memory, 1), &config).unwrap();
+            for (found, candidates) in found.iter().zip(&candidates) {
+                let score = |of: &Candidate| {
+                    let covered = of.coverage.iter().map(|c| c.min(1.0).ln()).sum::<f64>();
+                    of.log_prob / ((5.0 + of.len as f64) / 6.0).powf(0.6) + beta * covered
+                };
+                let ended = candidates.iter().filter(|of| of.finished);
+                let expected = ended.max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
+                assert_eq!(found[0].tokens, expected.tokens, "beta = {beta}");
+                // Sums of seven logarithms of weights in f32, by other products than in a batch.
+                assert_close("score", &[found[0].score], &[score(expected)], 1e-4);
+                best.push(expected.tokens.clone());
+            }
+        }
+        assert_ne!(best[..2], best[2..], "the penalty changes nothing");
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::support::{assert_close, devices, ids, seeded, values};
 use attn_core::mechanism::{Attention, AttentionConfig};
-use attn_core::pointer::Source;
 use attn_core::score::{AdditiveConfig, AnyScore, GeneralConfig, ScoreConfig};
+use attn_rnn::pointer::SourceWords;
 use attn_rnn::{
-    BahdanauConfig, Cell, CopyConfig, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig,
-    Projection, RecurrentConfig, Seq2Seq, Seq2SeqConfig,
+    AnyFlow, BahdanauConfig, Cell, CopyConfig, DecoderConfig, EncoderConfig, FlowConfig,
+    LuongConfig, Projection, RecurrentConfig, Seq2Seq, Seq2SeqConfig,
 };
 use burn::module::Param;
 use burn::nn::Linear;
@@ -131,7 +131,7 @@ fn first_state(model: &Seq2Seq, last: &[f64]) -> Vec<f64> {
 }
 
 fn bahdanau(model: &Seq2Seq, target: &[u32]) -> Vec<Step> {
-    let Some(Flow::Bahdanau(flow)) = &model.decoder.flow else { panic!() };
+    let AnyFlow::Bahdanau(flow) = &model.decoder.flow else { panic!() };
     let (keys, last) = encode(model, &SOURCE, 4);
     let mut state = first_state(model, &last);
     let step = |&token: &u32| {
@@ -151,7 +151,7 @@ fn bahdanau(model: &Seq2Seq, target: &[u32]) -> Vec<Step> {
 }
 
 fn luong(model: &Seq2Seq, target: &[u32]) -> Vec<Step> {
-    let Some(Flow::Luong(flow)) = &model.decoder.flow else { panic!() };
+    let AnyFlow::Luong(flow) = &model.decoder.flow else { panic!() };
     let (keys, last) = encode(model, &SOURCE, 4);
     let mut state = first_state(model, &last);
     let mut attentional = vec![0.0; 7];
@@ -214,7 +214,7 @@ fn copying_is_the_paper() {
             let model = model(flow, Some(CopyConfig::new().with_unknown(2)), &device);
             let words = ids(&[WORDS.map(|word| word as u32).to_vec()], &device);
             let source = ids(&[SOURCE.to_vec()], &device);
-            let memory = model.memory_to_copy(source, &[4], Source::new(words, 13).unwrap());
+            let memory = model.memory_to_copy(source, &[4], SourceWords::new(words, 13).unwrap());
             let target = ids(&[vec![1, 12, 4]], &device);
             let decoder = &model.decoder;
             let found = decoder.decode(target, &memory, &mut decoder.begin(&memory));

@@ -5,14 +5,15 @@ use crate::support::{check_weight_gradients, ids, in_f64, random_ids, rng, seede
 use attn_core::alignment::{AlignmentConfig, AnyAlignment, LocalPredictiveConfig};
 use attn_core::mechanism::{Attention, AttentionConfig};
 use attn_core::score::{GeneralConfig, ScoreConfig};
-use attn_rnn::{BridgeKind, CellKind, Flow, Seq2Seq};
+use attn_rnn::{AnyFlow, BridgeKind, CellKind, Seq2Seq};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 
 fn attention_of(model: &mut Seq2Seq) -> &mut Attention {
-    match model.decoder.flow.as_mut().unwrap() {
-        Flow::Bahdanau(flow) => &mut flow.attention,
-        Flow::Luong(flow) => &mut flow.attention,
+    match &mut model.decoder.flow {
+        AnyFlow::Bahdanau(flow) => &mut flow.attention,
+        AnyFlow::Luong(flow) => &mut flow.attention,
+        other => panic!("{other:?} has no attention"),
     }
 }
 

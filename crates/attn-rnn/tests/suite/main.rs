@@ -10,7 +10,9 @@ mod coverage;
 mod equations;
 mod invariance;
 mod local_centre;
+mod lstmn;
 mod models;
+mod pointer;
 mod recurrent;
 mod seq2seq;
 

@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 
-const CELLS: [CellKind; 2] = [CellKind::Lstm, CellKind::Gru];
+const CELLS: [CellKind; 3] = [CellKind::Lstm, CellKind::Gru, CellKind::Lstmn];
 
 fn stack(cell: CellKind, d_input: usize, d_hidden: usize) -> RecurrentConfig {
     RecurrentConfig {
@@ -77,10 +77,9 @@ proptest! {
         lengths in prop::collection::vec(0_usize..8, 1..9),
         (d_input, d_hidden) in (1_usize..20, 1_usize..40),
         extra in 0_usize..3,
-        lstm in any::<bool>(),
+        cell in prop::sample::select(CELLS.to_vec()),
         layer_norm in any::<bool>(),
     ) {
-        let cell = if lstm { CellKind::Lstm } else { CellKind::Gru };
         for device in devices() {
             let config = RecurrentConfig { layer_norm, ..stack(cell, d_input, d_hidden) };
             check_batch(&seeded(config.init(&device), 3), &lengths, d_input, extra, &device);
@@ -158,7 +157,8 @@ fn padding_has_no_gradient_and_gives_none() {
 #[test]
 fn steps_are_the_whole() {
     for device in devices() {
-        for cell in CELLS {
+        // Those of an LSTMN are in `lstmn.rs`.
+        for cell in [CellKind::Lstm, CellKind::Gru] {
             for layer_norm in [false, true] {
                 let config =
                     RecurrentConfig { layers: 3, layer_norm, ..RecurrentConfig::new(cell, 3, 5) };

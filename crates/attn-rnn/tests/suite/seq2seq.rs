@@ -233,7 +233,7 @@ fn a_beam_finds_what_brute_force_finds() {
             let memory = model.memory(ids(&source, &device), &LENGTHS);
             let found = beam_search(&model, model.start(memory, begin), &beam).unwrap();
             for (row, found) in found.iter().enumerate() {
-                let ranked = |tokens: &[u32]| beam.score(log_prob(row, tokens), tokens.len());
+                let ranked = |tokens: &[u32]| beam.score(log_prob(row, tokens), tokens.len(), &[]);
                 let mut expected = all.clone();
                 expected.sort_by(|a, b| ranked(b).total_cmp(&ranked(a)));
                 let finished: Vec<_> = found.iter().filter(|found| found.finished).collect();

@@ -92,8 +92,8 @@ mod tests {
     use attn_core::mechanism::AttentionConfig;
     use attn_core::score::{GeneralConfig, ScoreConfig};
     use attn_rnn::{
-        CopyConfig, DecoderConfig, EncoderConfig, Flow, FlowConfig, LuongConfig, RecurrentConfig,
-        Seq2Seq, Seq2SeqConfig,
+        AnyFlow, CopyConfig, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig,
+        RecurrentConfig, Seq2Seq, Seq2SeqConfig,
     };
     use burn::module::Module;
 
@@ -125,7 +125,7 @@ mod tests {
 
     /// Of the parameters of the score, the gradient of a loss.
     fn score_gradient(model: &Seq2Seq, loss: LossSum) -> Option<Vec<f32>> {
-        let Some(Flow::Luong(flow)) = &model.decoder.flow else { panic!("a Luong flow") };
+        let AnyFlow::Luong(flow) = &model.decoder.flow else { panic!("a Luong flow") };
         let gradients = loss.sum.backward();
         let mut found = None;
         struct First<'a>(&'a burn::tensor::Gradients, &'a mut Option<Vec<f32>>);

@@ -1,4 +1,4 @@
-//! What a pointer points at.
+//! The words of source sentences that may be copied.
 
 use super::PointerError;
 use burn::tensor::{FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 ///
 /// Prepared once per batch, however many steps then copy from it.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct SourceWords {
     /// `[batch, keys]`
     ids: Tensor<2, Int>,
     /// `[batch, keys, keys]`: 1 where the word of a row's key is first met at the column's.
@@ -16,7 +16,7 @@ pub struct Source {
     extended: usize,
 }
 
-impl Source {
+impl SourceWords {
     /// Sources whose ids are below `extended`, the size of the vocabulary with the out-of-vocabulary
     /// words of this batch behind it. The ids are read back to the host.
     ///
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    fn source(ids: [[i64; 3]; 2], extended: usize) -> Result<Source, PointerError> {
-        Source::new(Tensor::from_data(ids, &Device::flex()), extended)
+    fn source(ids: [[i64; 3]; 2], extended: usize) -> Result<SourceWords, PointerError> {
+        SourceWords::new(Tensor::from_data(ids, &Device::flex()), extended)
     }
 
     #[test]

@@ -28,15 +28,16 @@ pub fn entropy(weights: Tensor<4>) -> Tensor<3> {
     (sum.zeros_like() - sum).squeeze_dim(3).cast(storage)
 }
 
-/// What an [`EntropyRegulariser`] teaches.
+/// What an [`EntropyRegularizer`] rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum EntropyGoal {
-    /// To look at many keys, against attention that fits on few of them: entropy-based attention
+    /// Attention to many keys, against attention that fits on few of them: entropy-based attention
     /// regularisation (Attanasio et al. 2022), which is the confidence penalty of Pereyra et al.
     /// (2017) on attention instead of outputs.
     Spread,
-    /// To look at few keys (Zhang et al. 2019, "Attention with sparsity regularization", its
+    /// Attention to few keys (Zhang et al. 2019, "Attention with sparsity regularization", its
     /// minimum-entropy term).
     Focus,
 }
@@ -44,22 +45,22 @@ pub enum EntropyGoal {
 /// A loss on the mean entropy of attention: `-strength · H` to spread, `strength · H` to focus.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EntropyRegulariser {
-    /// What it teaches.
+pub struct EntropyRegularizer {
+    /// What it rewards.
     pub goal: EntropyGoal,
     /// Its factor in the loss.
     pub strength: f64,
 }
 
-/// A regulariser that cannot be.
+/// Invalid strength of a regularizer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("entropy regulariser: strength must be from 0 to 1e18, got {strength}")]
-pub struct RegulariserError {
+#[error("entropy regularizer: strength must be from 0 to 1e18, got {strength}")]
+pub struct RegularizerError {
     /// What it was.
     pub strength: f64,
 }
 
-impl EntropyRegulariser {
+impl EntropyRegularizer {
     /// A loss of this strength.
     pub fn new(goal: EntropyGoal, strength: f64) -> Self {
         Self { goal, strength }
@@ -68,9 +69,9 @@ impl EntropyRegulariser {
     /// # Errors
     /// If the strength is negative, for the goal says the sign, or above 1e18, of which f32 may make
     /// an infinity.
-    pub fn validate(&self) -> Result<(), RegulariserError> {
+    pub fn validate(&self) -> Result<(), RegularizerError> {
         let strength = self.strength;
-        if (0.0..=1e18).contains(&strength) { Ok(()) } else { Err(RegulariserError { strength }) }
+        if (0.0..=1e18).contains(&strength) { Ok(()) } else { Err(RegularizerError { strength }) }
     }
 
     /// The loss: the mean over all queries of all heads that see a key, 0 if none does.
@@ -101,17 +102,17 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    #[should_panic(expected = "entropy regulariser: strength must be from 0 to 1e18, got -1")]
+    #[should_panic(expected = "entropy regularizer: strength must be from 0 to 1e18, got -1")]
     fn the_goal_says_the_sign() {
         let weights = Tensor::ones([1, 2, 3, 5], &Device::flex());
-        EntropyRegulariser::new(EntropyGoal::Focus, -1.0).loss(weights);
+        EntropyRegularizer::new(EntropyGoal::Focus, -1.0).loss(weights);
     }
 
     #[test]
     fn it_reads_back() {
         let text = r#"{"goal":"spread","strength":0.01}"#;
-        let regulariser = EntropyRegulariser::new(EntropyGoal::Spread, 0.01);
-        assert_eq!(serde_json::from_str::<EntropyRegulariser>(text).unwrap(), regulariser);
-        assert_eq!(serde_json::to_string(&regulariser).unwrap(), text);
+        let regularizer = EntropyRegularizer::new(EntropyGoal::Spread, 0.01);
+        assert_eq!(serde_json::from_str::<EntropyRegularizer>(text).unwrap(), regularizer);
+        assert_eq!(serde_json::to_string(&regularizer).unwrap(), text);
     }
 }

@@ -1,7 +1,6 @@
 //! The gate between generating and copying.
 
-use super::{PointerError, Source, mixture};
-use crate::logistic::sigmoid;
+use super::PointerError;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -55,9 +54,10 @@ impl PointerGeneratorConfig {
 /// `p_gen = σ(w_h · h* + w_s · s + w_x · x + b)` decides between generating a word and copying one,
 /// `P(w) = p_gen P_vocab(w) + (1 - p_gen) Σ_{j: w_j = w} a_j`.
 ///
-/// The vocabulary is that of the model, extended by the words of the batch's sources that it lacks
-/// ([`Source`]): these can only be copied. With several heads of attention, the caller says which
-/// weights are copied: those of one, or their mean.
+/// [`mixture`](super::mixture) computes `ln P`. The vocabulary is that of the model, extended by the
+/// words of the batch's sources that it lacks ([`SourceWords`](super::SourceWords)): these can only be
+/// copied. With several heads of attention, the caller says which weights are used for copying: those of
+/// one, or their mean.
 ///
 /// Time and memory `keys² + extended` per step.
 #[derive(Module, Debug)]
@@ -70,17 +70,8 @@ pub struct PointerGenerator {
     pub input: Linear,
 }
 
-/// What a [`PointerGenerator`] returns.
-#[derive(Clone, Debug)]
-pub struct Pointed {
-    /// `[batch, steps, extended]`: logarithms of the probabilities of all words.
-    pub log_probs: Tensor<3>,
-    /// `[batch, steps]`: the probability to generate.
-    pub p_gen: Tensor<2>,
-}
-
 impl PointerGenerator {
-    /// The logit of `p_gen`.
+    /// The logit of `p_gen`, the probability to generate.
     ///
     /// # Shapes
     /// - `context`: `[batch, steps, d_context]`
@@ -108,31 +99,6 @@ impl PointerGenerator {
         });
         let [context, state, input] = logits;
         (context + state + input).squeeze_dim(2)
-    }
-
-    /// The distribution over the extended vocabulary, as [`mixture`] makes it.
-    ///
-    /// # Shapes
-    /// - `context`: `[batch, steps, d_context]`
-    /// - `state`: `[batch, steps, d_state]`
-    /// - `input`: `[batch, steps, d_input]`
-    /// - `logits`: `[batch, steps, vocabulary]`, of the words that can be generated
-    /// - `weights`: `[batch, steps, keys]`
-    ///
-    /// # Panics
-    /// If a shape is another, or the vocabulary is larger than the extended one.
-    pub fn forward(
-        &self,
-        context: Tensor<3>,
-        state: Tensor<3>,
-        input: Tensor<3>,
-        logits: Tensor<3>,
-        weights: Tensor<3>,
-        source: &Source,
-    ) -> Pointed {
-        let gate = self.gate(context, state, input);
-        let log_probs = mixture(gate.clone(), logits, weights, source);
-        Pointed { log_probs, p_gen: sigmoid(gate) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Generated and copied words in one distribution.
 
-use super::Source;
-use crate::half::at_least_f32;
+use super::SourceWords;
+use attn_core::half::at_least_f32;
 use burn::tensor::activation::{log_sigmoid, log_softmax};
 use burn::tensor::{FloatDType, Tensor};
 
@@ -35,7 +35,7 @@ pub fn mixture(
     gate: Tensor<2>,
     logits: Tensor<3>,
     weights: Tensor<3>,
-    source: &Source,
+    source: &SourceWords,
 ) -> Tensor<3> {
     let [batch, steps, vocabulary] = logits.dims();
     let extended = source.extended();
@@ -85,7 +85,8 @@ mod tests {
 
     fn mix(gate: [usize; 2], logits: [usize; 3], weights: [usize; 3]) -> Tensor<3> {
         let device = Device::flex();
-        let source = Source::new(Tensor::from_data([[0, 1, 2], [3, 4, 0]], &device), 9).unwrap();
+        let source =
+            SourceWords::new(Tensor::from_data([[0, 1, 2], [3, 4, 0]], &device), 9).unwrap();
         let [logits, weights] = [logits, weights].map(|dims| Tensor::ones(dims, &device));
         mixture(Tensor::ones(gate, &device), logits, weights, &source)
     }

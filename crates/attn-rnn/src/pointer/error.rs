@@ -1,7 +1,8 @@
-//! What can be wrong with a pointer-generator.
+//! Errors of the pointer-generator.
 
-/// What can be wrong with a pointer-generator or what it is to copy.
+/// Why a pointer-generator or the words that it is to copy are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PointerError {
     /// A size of zero.
     #[error("pointer-generator: {field} must be at least 1, got 0")]
