@@ -3,7 +3,7 @@
 use attn_core::score::ScoreConfig;
 use attn_generate::Start;
 use attn_rnn::{
-    DecoderConfig, EncoderConfig, FlowConfig, RecurrentConfig, Seq2Seq, Seq2SeqConfig, Seq2SeqState,
+    DecoderConfig, EncoderConfig, RecurrentConfig, Seq2Seq, Seq2SeqConfig, Seq2SeqState,
 };
 use attn_train::batch::TokenBatch;
 use attn_train::tokenizer::BOS;
