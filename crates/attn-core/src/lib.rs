@@ -6,6 +6,7 @@ mod attend;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod coverage;
 mod dropout;
 pub mod explain;
 pub mod half;

@@ -34,7 +34,7 @@ pub fn entropy(weights: Tensor<4>) -> Tensor<3> {
 #[non_exhaustive]
 pub enum EntropyGoal {
     /// Attention to many keys, against attention that fits on few of them: entropy-based attention
-    /// regularisation (Attanasio et al. 2022), which is the confidence penalty of Pereyra et al.
+    /// regularization (Attanasio et al. 2022), which is the confidence penalty of Pereyra et al.
     /// (2017) on attention instead of outputs.
     Spread,
     /// Attention to few keys (Zhang et al. 2019, "Attention with sparsity regularization", its
@@ -74,6 +74,28 @@ impl EntropyRegularizer {
         if (0.0..=1e18).contains(&strength) { Ok(()) } else { Err(RegularizerError { strength }) }
     }
 
+    /// What an entropy is multiplied by: the strength to focus, its negative to spread.
+    pub fn factor(&self) -> f64 {
+        match self.goal {
+            EntropyGoal::Spread => -self.strength,
+            EntropyGoal::Focus => self.strength,
+        }
+    }
+
+    /// The term of each query, [`factor`](Self::factor) times its [`entropy`]; 0 for a query that sees no
+    /// key.
+    ///
+    /// # Shapes
+    /// - `weights`: `[batch, heads, queries, keys]`
+    /// - result: `[batch, heads, queries]`
+    ///
+    /// # Panics
+    /// With the message of [`validate`](Self::validate) if that refuses.
+    pub fn terms(&self, weights: Tensor<4>) -> Tensor<3> {
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
+        entropy(weights) * self.factor()
+    }
+
     /// The loss: the mean over all queries of all heads that see a key, 0 if none does.
     ///
     /// # Shapes
@@ -88,11 +110,7 @@ impl EntropyRegularizer {
         let weights = at_least_f32(weights);
         let seeing = weights.clone().detach().not_equal_elem(0.0).any_dim(3).int().float();
         let share = seeing.sum().cast(weights.dtype()).clamp_min(1.0).recip();
-        let sign = match self.goal {
-            EntropyGoal::Spread => -1.0,
-            EntropyGoal::Focus => 1.0,
-        };
-        (entropy(weights).sum() * share * (sign * self.strength)).cast(storage)
+        (entropy(weights).sum() * share * self.factor()).cast(storage)
     }
 }
 

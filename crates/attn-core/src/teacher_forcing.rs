@@ -48,6 +48,11 @@ pub trait SequenceToSequence {
         lengths: &[usize],
         target: Tensor<2, Int>,
     ) -> Prediction;
+
+    /// Whether predictions hold attention weights, for terms of a loss that regularize them.
+    fn returns_weights(&self) -> bool {
+        false
+    }
 }
 
 /// A model that predicts the next token of one sequence: a decoder-only model.
@@ -71,6 +76,9 @@ pub struct Prediction {
     /// The draws of the attention weights, of one head and `t` queries, where they were drawn (hard
     /// attention): they are trained by REINFORCE, not through the scores.
     pub draw: Option<Draw>,
+    /// Attention weights of every target token over the source, `[b, heads, t, s]`, before dropout; of
+    /// a model that [returns them](SequenceToSequence::returns_weights).
+    pub weights: Option<Tensor<4>>,
 }
 
 /// Unnormalized log-probabilities of the tokens at every position.

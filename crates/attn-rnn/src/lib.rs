@@ -4,7 +4,6 @@ mod bridge;
 mod classifier;
 pub mod config;
 mod copying;
-pub mod coverage;
 mod decoder;
 mod encoder;
 mod flow;

@@ -1,5 +1,6 @@
 //! What a training objective needs of the encoder–decoder.
 
+use crate::flow::Flow;
 use attn_core::teacher_forcing::{Prediction, SequenceToSequence, TokenScores};
 use burn::tensor::{Int, Tensor};
 
@@ -17,11 +18,23 @@ impl SequenceToSequence for Seq2Seq {
         target: Tensor<2, Int>,
     ) -> Prediction {
         if self.decoder.copy.is_some() {
-            let Decoded { logits, draw, .. } = self.decode(source, lengths, target);
-            return Prediction { scores: TokenScores::Logits(logits), draw };
+            let Decoded { logits, draw, weights, .. } = self.decode(source, lengths, target);
+            let scores = TokenScores::Logits(logits);
+            return Prediction { scores, draw, weights: weights.map(one_head) };
         }
-        let Hidden { features, draw, .. } = self.hidden(source, lengths, target);
+        let Hidden { features, draw, weights, .. } = self.hidden(source, lengths, target);
         let (weight, bias) = self.projection();
-        Prediction { scores: TokenScores::Projected { features, weight, bias }, draw }
+        let scores = TokenScores::Projected { features, weight, bias };
+        Prediction { scores, draw, weights: weights.map(one_head) }
     }
+
+    /// Whether the decoder has attention.
+    fn returns_weights(&self) -> bool {
+        self.decoder.flow.attention().is_some()
+    }
+}
+
+/// `[b, t, s]` → `[b, 1, t, s]`
+fn one_head(weights: Tensor<3>) -> Tensor<4> {
+    weights.unsqueeze_dim(1)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use attn_core::config::{check_version, load, save};
+use attn_core::regularize::EntropyRegularizer;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchPlanConfig;
@@ -63,6 +64,12 @@ pub struct TrainerConfig {
     /// Probability taken from the right token and spread over all: see
     /// [`sequence_loss`](Self::sequence_loss). Default 0.1 (Vaswani et al. 2017, section 5.4).
     pub label_smoothing: f64,
+    /// Weight of a loss of attention to the same source tokens again, for models that return attention
+    /// weights: see [`sequence_loss`](Self::sequence_loss). Default 0; 1 in See et al. (2017).
+    pub coverage_loss: f64,
+    /// Focuses or spreads attention, for models that return attention weights: see
+    /// [`sequence_loss`](Self::sequence_loss). Default `None`.
+    pub attention_entropy: Option<EntropyRegularizer>,
     /// Steps from one evaluation, and checkpoint, to the next. Default 500.
     pub eval_every: usize,
     /// Stop after this many evaluations in a row that were no better than the best. Default 10.
@@ -87,6 +94,8 @@ impl Default for TrainerConfig {
             adamw: AdamWConfig::default(),
             clip_norm: Some(1.0),
             label_smoothing: 0.1,
+            coverage_loss: 0.0,
+            attention_entropy: None,
             eval_every: 500,
             patience: Some(10),
             keep_last: 2,
@@ -142,6 +151,11 @@ impl TrainerConfig {
         let smoothing = self.label_smoothing;
         let range = (0.0..1.0).contains(&smoothing);
         require(range, "label_smoothing", smoothing, "at least 0 and less than 1")?;
+        let coverage = self.coverage_loss;
+        require((0.0..=1e18).contains(&coverage), "coverage_loss", coverage, "from 0 to 1e18")?;
+        let strength = self.attention_entropy.map_or(0.0, |regularizer| regularizer.strength);
+        let range = (0.0..=1e18).contains(&strength);
+        require(range, "attention_entropy.strength", strength, "from 0 to 1e18")?;
         at_least_one("eval_every", self.eval_every)?;
         at_least_one("patience", self.patience.unwrap_or(1))?;
         at_least_one("keep_last", self.keep_last)?;
@@ -162,9 +176,13 @@ impl TrainerConfig {
         BatchPlanConfig { tokens: self.batch_tokens, seed: None, ..BatchPlanConfig::default() }
     }
 
-    /// The objective of an encoder–decoder, with this config's label smoothing.
+    /// The objective of a sequence model, with this config's label smoothing and regularizers.
     pub fn sequence_loss(&self) -> SequenceLoss {
-        SequenceLoss { label_smoothing: self.label_smoothing }
+        SequenceLoss {
+            label_smoothing: self.label_smoothing,
+            coverage_loss: self.coverage_loss,
+            attention_entropy: self.attention_entropy,
+        }
     }
 }
 
@@ -265,6 +283,11 @@ mod tests {
             (r#"{"adamw": {"weight_decay": -1}}"#, "adamw.weight_decay = -1 must be"),
             (r#"{"clip_norm": 0}"#, "clip_norm = 0 must be a positive number"),
             (r#"{"label_smoothing": 1}"#, "label_smoothing = 1 must be at least 0 and less than 1"),
+            (r#"{"coverage_loss": -1}"#, "coverage_loss = -1 must be from 0 to 1e18"),
+            (
+                r#"{"attention_entropy": {"goal": "focus", "strength": -1}}"#,
+                "attention_entropy.strength = -1 must be from 0 to 1e18",
+            ),
             (r#"{"eval_every": 0}"#, "eval_every = 0 must be at least 1"),
             (r#"{"patience": 0}"#, "patience = 0 must be at least 1"),
             (r#"{"keep_last": 0}"#, "keep_last = 0 must be at least 1"),

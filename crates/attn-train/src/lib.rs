@@ -23,7 +23,7 @@ pub use attn_kernels::keep_freed_memory;
 pub use checkpoint::{Checkpoint, CheckpointError, RunRecord};
 pub use config::{ConfigError, ConfigFileError, TrainerConfig};
 pub use evaluate::{Evaluation, evaluate};
-pub use objective::{Objective, SequenceLoss};
+pub use objective::{Objective, ObjectiveError, SequenceLoss};
 pub use optimizer::AdamWConfig;
 pub use progress::Progress;
 pub use schedule::Schedule;

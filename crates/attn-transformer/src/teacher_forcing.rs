@@ -20,7 +20,11 @@ impl SequenceToSequence for EncoderDecoder {
         let mask = if padded { Mask::padding(lengths) } else { Mask::open() };
         let features = self.hidden(source, &mask, target); // [b, t, m]
         let (weight, bias) = self.projection();
-        Prediction { scores: TokenScores::Projected { features, weight, bias }, draw: None }
+        Prediction {
+            scores: TokenScores::Projected { features, weight, bias },
+            draw: None,
+            weights: None,
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl CoverageConfig {
 /// Before the first query is `c = 0`, as in the paper. Queries are scored one after another; each
 /// costs `k · d_hidden` beside what [`Additive`](super::Additive) costs. What it gives up is that
 /// queries may be scored all at once. A query whose weights are NaN makes those behind it NaN.
-/// A coverage loss (equation 12; `attn_rnn::coverage`) teaches it not to attend to one key twice.
+/// [`coverage_loss`](crate::coverage::coverage_loss) penalizes attention to the same keys again.
 #[derive(Module, Debug)]
 pub struct Coverage {
     /// `W_s` and `b`.

@@ -6,6 +6,7 @@
 
 mod attention;
 mod config_keys;
+mod coverage;
 mod delta;
 mod explain;
 mod hard;

@@ -1,7 +1,7 @@
 //! What a decoder returns.
 
-use crate::coverage::coverage_loss;
 use attn_core::alignment::{Draw, Past};
+use attn_core::coverage::coverage_loss;
 use burn::tensor::Tensor;
 
 /// What [`Decoder::decode`](super::Decoder::decode) returns.

@@ -3,17 +3,13 @@
 use crate::models::{
     D_ANNOTATION, D_HIDDEN, LENGTHS, config, few_flows, flows_of, model, shallow, sources, targets,
 };
-use crate::support::{
-    assert_close, check_weight_gradients, devices, ids, numbers, rng, seeded, values,
-};
-use attn_core::alignment::Past;
+use crate::support::{assert_close, check_weight_gradients, devices, ids, seeded, values};
 use attn_core::mechanism::AttentionConfig;
 use attn_core::score::{CoverageConfig, ScoreConfig};
 use attn_generate::{BeamConfig, CoveragePenalty, Limits, beam_search};
-use attn_rnn::coverage::{coverage, coverage_loss};
 use attn_rnn::{BridgeKind, CellKind, FlowConfig, Seq2Seq};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 /// With the score that sees it.
 fn covering() -> [FlowConfig; 3] {
@@ -78,40 +74,6 @@ fn the_loss_has_its_gradients() {
                 model.decode(source, &LENGTHS, target).coverage_loss().unwrap().sum()
             },
         );
-    }
-}
-
-/// The sums of the weights of earlier queries, of several heads, with a past and without.
-#[test]
-fn coverage_is_the_sum_of_the_weights_before() {
-    let dims @ [batch, heads, queries, keys] = [2, 3, 4, 5];
-    for device in devices() {
-        let rng = &mut rng(62);
-        let drawn: Vec<f64> =
-            numbers(rng, dims.iter().product()).into_iter().map(|x| x.abs()).collect();
-        let before: Vec<f64> =
-            numbers(rng, batch * heads * keys).into_iter().map(|x| x.abs()).collect();
-        let f32s = |data: &[f64]| data.iter().map(|&x| x as f32).collect::<Vec<_>>();
-        let weights = Tensor::<4>::from_data(TensorData::new(f32s(&drawn), dims), &device);
-        let covered = TensorData::new(f32s(&before), [batch, heads, keys]);
-        let covered = Tensor::<3>::from_data(covered, &device);
-        let past = Past { steps: 3, coverage: Some(covered), ..Past::start() };
-        for (past, before) in [(Past::start(), vec![0.0; before.len()]), (past, before)] {
-            let (mut expected, mut losses) = (Vec::new(), Vec::new());
-            for (head, rows) in drawn.chunks(queries * keys).enumerate() {
-                let mut sums = before[head * keys..][..keys].to_vec();
-                for row in rows.chunks(keys) {
-                    expected.extend(&sums);
-                    losses.push(row.iter().zip(&sums).map(|(a, c)| a.min(*c)).sum::<f64>());
-                    sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight);
-                }
-            }
-            // Sums of at most five numbers below 1, in two orders.
-            assert_close("sums", &values(&coverage(weights.clone(), &past)), &expected, 1e-6);
-            let loss = coverage_loss(weights.clone(), &past);
-            assert_eq!(loss.dims(), [batch, heads, queries]);
-            assert_close("loss", &values(&loss), &losses, 1e-6);
-        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! What is minimised: a model and a batch become a loss.
 
+mod regularization;
 mod seq2seq;
 
+use attn_core::regularize::EntropyRegularizer;
 use attn_core::teacher_forcing::{LanguageModel, TokenScores};
 use burn::tensor::Device;
+
+pub use regularization::ObjectiveError;
 
 use crate::batch::{BlockBatch, TokenBatch};
 use crate::loss::{LossSum, cross_entropy, projected_cross_entropy};
@@ -65,6 +69,14 @@ pub trait Objective<M, B> {
     /// neither has autodiff.
     fn loss(&self, model: &M, batch: &B, device: &Device) -> LossSum;
 
+    /// Whether the objective can be computed of this model; checked before the first step.
+    ///
+    /// # Errors
+    /// If it needs something that the model does not return.
+    fn check(&self, _model: &M) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+
     /// Loss that runs are compared by; that of training unless an objective says otherwise.
     fn validation_loss(&self, model: &M, batch: &B, device: &Device) -> LossSum {
         self.loss(model, batch, device)
@@ -83,12 +95,47 @@ impl<M, B, F: Fn(&M, &B, &Device) -> LossSum> Objective<M, B> for F {
 /// [`SequenceToSequence`]: attn_core::teacher_forcing::SequenceToSequence
 /// [`PairBatch`]: crate::batch::PairBatch
 ///
-/// Label smoothing is for training alone: validation measures the plain cross-entropy, whose
-/// exponential is the perplexity.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Label smoothing and regularizers are for training alone: validation measures the plain
+/// cross-entropy, whose exponential is the perplexity.
+///
+/// ```
+/// use attn_core::regularize::{EntropyGoal, EntropyRegularizer};
+/// use attn_train::SequenceLoss;
+///
+/// let loss = SequenceLoss::new(0.1)
+///     .with_coverage_loss(1.0)
+///     .with_attention_entropy(EntropyRegularizer::new(EntropyGoal::Focus, 0.01));
+/// assert_eq!(loss.coverage_loss, 1.0);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SequenceLoss {
     /// Probability taken from the right token and spread over all.
     pub label_smoothing: f64,
+    /// `λ` of See et al. (2017), equation 13: the weight of the attention to source tokens that earlier
+    /// target tokens attended to, added up over the target tokens. Not 0 only for models that return
+    /// attention weights.
+    pub coverage_loss: f64,
+    /// A term for the entropy of the attention of each target token, added up over the target tokens.
+    /// Not `None` only for models that return attention weights.
+    pub attention_entropy: Option<EntropyRegularizer>,
+}
+
+impl SequenceLoss {
+    /// Cross-entropy with this label smoothing, without regularizers.
+    pub fn new(label_smoothing: f64) -> Self {
+        Self { label_smoothing, ..Self::default() }
+    }
+
+    /// With a coverage loss of this weight.
+    pub fn with_coverage_loss(self, coverage_loss: f64) -> Self {
+        Self { coverage_loss, ..self }
+    }
+
+    /// With a term for the entropy of attention.
+    pub fn with_attention_entropy(self, regularizer: EntropyRegularizer) -> Self {
+        Self { attention_entropy: Some(regularizer), ..self }
+    }
 }
 
 impl<M: LanguageModel> Objective<M, BlockBatch> for SequenceLoss {
@@ -97,8 +144,12 @@ impl<M: LanguageModel> Objective<M, BlockBatch> for SequenceLoss {
         token_loss(scores, &batch.target, self.label_smoothing)
     }
 
+    fn check(&self, _model: &M) -> Result<(), ObjectiveError> {
+        self.check_weights(false)
+    }
+
     fn validation_loss(&self, model: &M, batch: &BlockBatch, device: &Device) -> LossSum {
-        SequenceLoss { label_smoothing: 0.0 }.loss(model, batch, device)
+        SequenceLoss::default().loss(model, batch, device)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The loss of an encoder–decoder, REINFORCE for drawn attention weights included.
 
-use attn_core::alignment::Draw;
+use attn_core::alignment::{Draw, leave_one_out_advantage, reinforce_loss};
 use attn_core::teacher_forcing::{Prediction, SequenceToSequence, TokenScores};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
-use super::{Objective, SequenceLoss, token_loss};
+use super::{Objective, ObjectiveError, SequenceLoss, token_loss};
 use crate::batch::{PairBatch, TokenBatch};
 use crate::loss::LossSum;
 
@@ -13,16 +13,26 @@ use crate::loss::LossSum;
 /// logarithm of its likelihood. Its baseline is not the moving average of the paper but what the other
 /// sentences of the batch reach per token, times its tokens: it does not depend on the sentence's own
 /// draw, like the leave-one-out baseline of Kool et al. (2019), and needs no memory from step to step.
-/// The value of the loss is the cross-entropy all the same.
+/// The value of the loss does not change by it.
 impl<M: SequenceToSequence> Objective<M, PairBatch> for SequenceLoss {
     fn loss(&self, model: &M, batch: &PairBatch, device: &Device) -> LossSum {
-        let Prediction { scores, draw } = predict(model, batch, device);
+        let Prediction { scores, draw, weights } = predict(model, batch, device);
         let targets = &batch.target_out;
-        let loss = token_loss(scores.clone(), targets, self.label_smoothing);
+        let mut loss = token_loss(scores.clone(), targets, self.label_smoothing);
+        if let Some(weights) = weights {
+            let real = real_steps(targets, &weights); // [b, t]
+            if let Some(terms) = self.regularization(weights, draw.as_ref(), &real) {
+                loss.sum = loss.sum + terms;
+            }
+        }
         match draw {
             Some(draw) => add_reinforce_loss(draw, scores, targets, loss),
             None => loss,
         }
+    }
+
+    fn check(&self, model: &M) -> Result<(), ObjectiveError> {
+        self.check_weights(model.returns_weights())
     }
 
     fn validation_loss(&self, model: &M, batch: &PairBatch, device: &Device) -> LossSum {
@@ -58,7 +68,7 @@ fn log_likelihood(logits: Tensor<3>, targets: &TokenBatch, real: Tensor<2>) -> T
 }
 
 /// 1 for a real step, 0 for padding, `[b, t]`.
-fn real_steps(targets: &TokenBatch, like: &Tensor<3>) -> Tensor<2> {
+fn real_steps<const D: usize>(targets: &TokenBatch, like: &Tensor<D>) -> Tensor<2> {
     let steps = 0..targets.width;
     let of_row = |&length: &usize| steps.clone().map(move |step| f32::from(step < length));
     let real: Vec<f32> = targets.lengths.iter().flat_map(of_row).collect();
@@ -68,39 +78,29 @@ fn real_steps(targets: &TokenBatch, like: &Tensor<3>) -> Tensor<2> {
 
 /// A term whose gradient is `-Σ (reward - baseline) ∂ log p(draw)`, and whose value is 0.
 fn reinforce(draw: Draw, reward: Tensor<1>, real: Tensor<2>) -> Tensor<1> {
-    let [b] = reward.dims();
-    let advantage = match b {
-        // The only sentence of a batch has no baseline: its draw is not trained.
-        1 => reward.zeros_like(),
-        _ => {
-            let tokens = real.clone().sum_dim(1).reshape([b]);
-            let others = |x: &Tensor<1>| x.clone().sum() - x.clone();
-            let baseline = others(&reward) / others(&tokens) * tokens;
-            reward - baseline
-        }
-    };
-    let log_prob = draw.log_prob.sum_dim(1).squeeze_dim::<2>(1); // [b, t]
-    let log_prob = (log_prob * real).sum_dim(1).reshape([b]);
-    let term = (log_prob * advantage).sum().neg();
+    let tokens = real.clone().sum_dim(1).squeeze_dim(1); // [b]
+    let advantage = leave_one_out_advantage(reward, tokens);
+    let term = reinforce_loss(&[draw.without_padding(real)], advantage);
     let value = term.clone().detach();
     term - value
 }
 
 #[cfg(test)]
 mod tests {
-    use attn_core::alignment::{AlignmentConfig, HardConfig};
+    use attn_core::alignment::{AlignmentConfig, HardConfig, Past};
+    use attn_core::coverage::coverage_loss;
     use attn_core::mechanism::AttentionConfig;
+    use attn_core::regularize::{EntropyGoal, EntropyRegularizer, entropy};
     use attn_core::score::{GeneralConfig, ScoreConfig};
     use attn_rnn::{
         AnyFlow, CopyConfig, DecoderConfig, EncoderConfig, FlowConfig, LuongConfig,
         RecurrentConfig, Seq2Seq, Seq2SeqConfig,
     };
+    use attn_testing::{assert_close, weights_of};
     use burn::module::Module;
 
     use super::*;
     use crate::batch::TokenPair;
-
-    const LOSS: SequenceLoss = SequenceLoss { label_smoothing: 0.0 };
 
     fn config(alignment: AlignmentConfig) -> Seq2SeqConfig {
         let reader = RecurrentConfig { bidirectional: true, ..RecurrentConfig::gru(5, 3) };
@@ -145,7 +145,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let model = model(AlignmentConfig::Hard(HardConfig::default()), &device);
         attn_core::random::seed(3);
-        let loss = LOSS.loss(&model, &batch(), &device);
+        let loss = SequenceLoss::default().loss(&model, &batch(), &device);
         let value: f32 = loss.sum.clone().into_scalar();
         let gradient = score_gradient(&model, loss).expect("a gradient");
         assert!(gradient.iter().any(|g| g.abs() > 1e-6), "{gradient:?}");
@@ -167,7 +167,7 @@ mod tests {
             config.decoder.copy = Some(CopyConfig::new());
             let model = config.init(&device);
             attn_core::random::seed(4);
-            let loss = LOSS.loss(&model, &batch(), &device);
+            let loss = SequenceLoss::default().loss(&model, &batch(), &device);
             let value: f32 = loss.sum.clone().into_scalar();
             let gate = model.decoder.copy.as_ref().unwrap().pointer.state.weight.val();
             let gate: Vec<f32> = {
@@ -177,7 +177,7 @@ mod tests {
             assert!(gate.iter().any(|g| g.abs() > 1e-6), "{gate:?}");
 
             attn_core::random::seed(4); // the same draws
-            let Prediction { scores, draw } = predict(&model, &batch(), &device);
+            let Prediction { scores, draw, .. } = predict(&model, &batch(), &device);
             assert_eq!(draw.is_some(), drawn);
             let target = batch().target_out;
             let logits = scores.logits();
@@ -188,32 +188,6 @@ mod tests {
             assert!(error < 1e-4, "{value}: {error}");
             assert_eq!(loss.tokens, target.lengths.iter().sum::<usize>());
         }
-    }
-
-    /// The mean of the rule over draws is the gradient of the expected reward: by a draw of two keys
-    /// of which one has the reward 1, beside a sentence whose reward is always 0.
-    #[test]
-    fn the_rule_is_unbiased() {
-        let device = Device::flex().autodiff();
-        let rewards = |drawn: bool| if drawn { 1.0f32 } else { 0.0 };
-        let p = 0.3f64;
-        let logit = (p / (1.0 - p)).ln();
-        let mut mean = 0.0;
-        for drawn in [true, false] {
-            let x = Tensor::<1>::from_floats([logit as f32], &device).require_grad();
-            let sign = if drawn { 1.0 } else { -1.0 };
-            let log_prob = activation::log_sigmoid(x.clone() * sign).reshape([1, 1, 1]);
-            let log_prob = Tensor::cat(vec![log_prob.clone(), log_prob.zeros_like()], 0);
-            let draw = Draw { entropy: log_prob.zeros_like(), log_prob };
-            let reward = Tensor::from_floats([rewards(drawn), 0.0], &device);
-            let loss = reinforce(draw, reward, Tensor::ones([2, 1], &device));
-            assert_eq!(loss.clone().into_scalar::<f32>(), 0.0);
-            let gradient: f32 = x.grad(&loss.backward()).unwrap().into_scalar();
-            let share = if drawn { p } else { 1.0 - p };
-            mean += share * f64::from(gradient);
-        }
-        // d E[reward] / d logit = p (1 - p); the loss goes the other way.
-        assert!((mean + p * (1.0 - p)).abs() < 1e-6, "{mean}");
     }
 
     #[test]
@@ -231,5 +205,81 @@ mod tests {
         let second = 5.0f32 / 3.0 - 1.0;
         let expected = [-2.0, -2.0, -2.0, second, 0.0, 0.0];
         assert!(gradient.iter().zip(expected).all(|(g, e)| (g - e).abs() < 1e-6), "{gradient:?}");
+    }
+
+    /// Loss and gradient are those without, plus those of the term computed by itself.
+    #[test]
+    fn a_regularizer_changes_loss_and_gradient_by_its_term() {
+        let device = Device::flex().autodiff();
+        let focus = EntropyRegularizer::new(EntropyGoal::Focus, 0.3);
+        let spread = EntropyRegularizer::new(EntropyGoal::Spread, 0.7);
+        let plain = SequenceLoss::default();
+        for alignment in [AlignmentConfig::default(), AlignmentConfig::Hard(HardConfig::new())] {
+            let model = model(alignment, &device);
+            let answer = |loss: &dyn Fn() -> Tensor<1>| {
+                attn_core::random::seed(5); // the same draws
+                let sum = loss();
+                let value: f64 = sum.clone().into_scalar();
+                (value, weights_of(&model, Some(&sum.backward())))
+            };
+            let of = |loss: SequenceLoss| answer(&|| loss.loss(&model, &batch(), &device).sum);
+            let without = of(plain);
+            // By hand: three target tokens and the end, one and the end.
+            let term = |per_token: &dyn Fn(&Prediction) -> Tensor<3>| {
+                answer(&|| {
+                    let found = per_token(&predict(&model, &batch(), &device)); // [b, 1, t]
+                    found.clone().slice([0..1, 0..1, 0..4]).sum()
+                        + found.slice([1..2, 0..1, 0..2]).sum()
+                })
+            };
+            let entropy_of = |found: &Prediction| match &found.draw {
+                Some(draw) => draw.entropy.clone(),
+                None => entropy(found.weights.clone().unwrap()),
+            };
+            let coverage = |found: &Prediction| {
+                coverage_loss(found.weights.clone().unwrap(), &Past::start()) * 2.0
+            };
+            let cases: [(SequenceLoss, (f64, Vec<f64>)); 4] = [
+                (plain.with_coverage_loss(2.0), term(&coverage)),
+                (plain.with_attention_entropy(focus), term(&|found| entropy_of(found) * 0.3)),
+                (plain.with_attention_entropy(spread), term(&|found| entropy_of(found) * -0.7)),
+                (
+                    plain.with_coverage_loss(2.0).with_attention_entropy(focus),
+                    term(&|found| coverage(found) + entropy_of(found) * 0.3),
+                ),
+            ];
+            for (loss, (value, gradient)) in cases {
+                assert_eq!(Objective::<_, PairBatch>::check(&loss, &model), Ok(()));
+                let found = of(loss);
+                // Sums of numbers of order ten, in another order.
+                assert_close("loss", &[found.0], &[without.0 + value], 1e-5);
+                let expected: Vec<f64> =
+                    without.1.iter().zip(&gradient).map(|(a, b)| a + b).collect();
+                assert_close("gradient", &found.1, &expected, 1e-5);
+                assert!(value != 0.0, "{loss:?}");
+                let validated = |loss: SequenceLoss| {
+                    attn_core::random::seed(5);
+                    loss.validation_loss(&model, &batch(), &device).sum.into_scalar::<f64>()
+                };
+                assert_eq!(validated(loss), validated(plain));
+            }
+        }
+    }
+
+    #[test]
+    fn a_regularizer_needs_a_model_with_attention() {
+        let mut config = config(AlignmentConfig::default());
+        config.decoder.flow = FlowConfig::Plain;
+        let model = config.init(&Device::flex());
+        let check = |loss: SequenceLoss| {
+            Objective::<_, PairBatch>::check(&loss, &model).map_err(|error| error.to_string())
+        };
+        let plain = SequenceLoss::new(0.1);
+        assert_eq!(check(plain), Ok(()));
+        let needs = "needs a model that returns the attention weights of its predictions";
+        assert_eq!(check(plain.with_coverage_loss(1.0)), Err(format!("coverage_loss {needs}")));
+        let entropy = EntropyRegularizer::new(EntropyGoal::Focus, 0.1);
+        let said = format!("attention_entropy {needs}");
+        assert_eq!(check(plain.with_attention_entropy(entropy)), Err(said));
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::log::LogError;
+use crate::objective::ObjectiveError;
 
 /// A run that cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum TrainError {
     /// The metrics log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The objective cannot be computed of the model.
+    #[error(transparent)]
+    Objective(#[from] ObjectiveError),
     /// The training source is empty.
     #[error("there is nothing to train on")]
     NoData,

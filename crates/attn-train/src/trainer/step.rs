@@ -33,8 +33,8 @@ impl<M: Module, O> Trainer<M, O> {
     /// The device is waited for once, for the losses and the norm of the gradient.
     ///
     /// # Errors
-    /// If the loss or the norm of the gradient is NaN or infinite; the parameters then stay as they
-    /// were.
+    /// If the objective cannot be computed of the model, or the loss or the norm of the gradient is NaN
+    /// or infinite; the parameters then stay as they were.
     ///
     /// # Panics
     /// If the batches hold nothing to average over, or no parameter has a gradient.
@@ -42,6 +42,7 @@ impl<M: Module, O> Trainer<M, O> {
     where
         O: Objective<M, B>,
     {
+        self.objective.check(self.model())?;
         let step = self.state.step + 1;
         let step_seed = random::combine(self.config.seed, step as u64);
 

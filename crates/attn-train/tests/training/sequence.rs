@@ -103,7 +103,7 @@ fn training_lowers_the_validation_loss_and_the_best_model_is_kept() {
     let kept = Checkpoint::best(&run).unwrap().load_model(model(0.1, &plain)).unwrap();
     let again = evaluate(&kept.valid(), &config(1).sequence_loss(), &mut valid, &plain);
     // Label smoothing is for training alone.
-    let smoothed = SequenceLoss { label_smoothing: 0.5 };
+    let smoothed = SequenceLoss::new(0.5);
     let same = evaluate(&kept.valid(), &smoothed, &mut valid, &plain);
     assert_eq!(again.loss, best.loss);
     assert_eq!(same, again);
@@ -195,7 +195,7 @@ fn the_loss_without_logits_is_the_loss_of_the_logits() {
             let logits =
                 model.forward(source, &batch.source.mask(), batch.target_in.tensor(&device));
             let whole = cross_entropy(logits.flatten(0, 1), &batch.target_out.ids, 0.1, PAD);
-            let loss = SequenceLoss { label_smoothing: 0.1 };
+            let loss = SequenceLoss::new(0.1);
             assert_same(&model, loss.loss(&model, &batch, &device), whole);
 
             let tied = tying != Tying::None;

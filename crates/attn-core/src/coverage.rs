@@ -1,12 +1,12 @@
 //! Coverage: how much attention each key got from earlier queries, and a loss of attending twice.
 //!
 //! [`Past::coverage`] is the sum up to the last query of a decoder; [`coverage`] returns the sums before
-//! each query of a whole sequence. [`attn_core::score::Coverage`] computes scores from it,
-//! [`coverage_loss`] is for training, and [`attn_generate::CoveragePenalty`] ranks hypotheses by it.
+//! each query of a whole sequence. [`score::Coverage`](crate::score::Coverage) computes scores from it,
+//! [`coverage_loss`] is for training, and a `CoveragePenalty` of `attn-generate` ranks hypotheses by it.
 //!
 //! ```
 //! use attn_core::alignment::Past;
-//! use attn_rnn::coverage::coverage_loss;
+//! use attn_core::coverage::coverage_loss;
 //! use burn::tensor::{Device, Tensor};
 //!
 //! // Two queries that attend to the first of three keys, and a third that attends to the others.
@@ -16,7 +16,7 @@
 //! assert_eq!(loss.into_data().to_vec::<f32>().unwrap(), [0.0, 1.0, 0.0]);
 //! ```
 
-use attn_core::alignment::Past;
+use crate::alignment::Past;
 use burn::tensor::Tensor;
 
 /// Coverage vectors, See et al. (2017), equation 10: `c_t = Σ_{t' < t} a_t'`, the weights that each
