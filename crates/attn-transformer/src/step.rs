@@ -3,6 +3,7 @@
 
 use crate::cache::row_index;
 use crate::{DecoderCache, DecoderOnly, EncodedSource, EncoderDecoder, Layout};
+use attn_core::AttentionShape;
 use attn_generate::{Start, StepDecoder};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -13,13 +14,24 @@ pub struct EncoderDecoderState {
     cache: DecoderCache,
     /// Of each row, the row of the first memory that it reads.
     sources: Vec<usize>,
+    /// The attention of the last step to the source, `[r, s]`, where it is kept.
+    attention: Option<Tensor<2>>,
+    keeps_attention: bool,
 }
 
 impl EncoderDecoderState {
     /// Before the first target token.
     pub fn new(memory: EncodedSource) -> Self {
         let [batch, _, _] = memory.encoded.dims();
-        Self { memory, cache: DecoderCache::new(), sources: (0..batch).collect() }
+        let (cache, sources) = (DecoderCache::new(), (0..batch).collect());
+        Self { memory, cache, sources, attention: None, keeps_attention: false }
+    }
+
+    /// Keeps the attention of each step to the source, which a
+    /// [`CoveragePenalty`](attn_generate::CoveragePenalty) needs: the mean over the heads of the last
+    /// decoder block. A step then computes the weights, `[r, h, 1, s]` in every block.
+    pub fn with_attention(self) -> Self {
+        Self { keeps_attention: true, ..self }
     }
 
     /// Number of target tokens so far.
@@ -39,6 +51,17 @@ impl EncoderDecoder {
         let [batch, _, _] = memory.encoded.dims();
         Start::tokens(EncoderDecoderState::new(memory), vec![begin; batch])
     }
+
+    /// [`start`](Self::start) for a beam search with a coverage penalty, see
+    /// [`EncoderDecoderState::with_attention`].
+    pub fn start_with_attention(
+        &self,
+        memory: EncodedSource,
+        begin: u32,
+    ) -> Start<EncoderDecoderState> {
+        let [batch, _, _] = memory.encoded.dims();
+        Start::tokens(EncoderDecoderState::new(memory).with_attention(), vec![begin; batch])
+    }
 }
 
 impl StepDecoder for EncoderDecoder {
@@ -50,7 +73,13 @@ impl StepDecoder for EncoderDecoder {
     fn step(&self, mut state: Self::State, tokens: &[u32]) -> (Tensor<2>, Self::State) {
         let device = state.memory.encoded.device();
         let target = indices(tokens, [tokens.len(), 1], self.target_vocab(), &device);
-        let logits = self.decode(target, &state.memory, Some(&mut state.cache));
+        let (memory, cache) = (&state.memory, Some(&mut state.cache));
+        if !state.keeps_attention {
+            let logits = self.decode(target, memory, cache);
+            return (logits.squeeze_dim(1), state);
+        }
+        let (logits, mut weights) = self.decode_with_weights(target, memory, cache);
+        state.attention = weights.pop().map(|weights| weights.mean_dim(1).squeeze_dims(&[1, 2]));
         (logits.squeeze_dim(1), state)
     }
 
@@ -58,6 +87,10 @@ impl StepDecoder for EncoderDecoder {
     /// If a row is out of range.
     fn reorder(&self, mut state: Self::State, rows: &[usize]) -> Self::State {
         state.cache.reorder_steps(rows);
+        state.attention = state.attention.take().map(|attention| {
+            let index = row_index(rows, attention.dims()[0], &attention.device());
+            index.map_or(attention.clone(), |index| attention.select(0, index))
+        });
         let sources: Vec<usize> = rows.iter().map(|&row| state.sources[row]).collect();
         // A search mostly moves hypotheses among those of their own sentence, whose memory is one:
         // then there is nothing to copy.
@@ -71,6 +104,24 @@ impl StepDecoder for EncoderDecoder {
             state.sources = sources;
         }
         state
+    }
+
+    /// `None` before the first step, and without
+    /// [`with_attention`](EncoderDecoderState::with_attention).
+    fn attention(&self, state: &Self::State) -> Option<Vec<Vec<f32>>> {
+        let weights = state.attention.clone()?; // [r, s]
+        let [batch, keys] = weights.dims();
+        let shape = AttentionShape { batch, heads: 1, queries: 1, keys };
+        let plain = weights.device().without_autodiff();
+        let visible = state.memory.mask.lower(&shape, &plain).expand([batch, 1, 1, keys]);
+        let visible: Vec<bool> = visible.into_data().iter().collect();
+        let weights: Vec<f32> = weights.into_data().iter().collect();
+        let rows = weights.chunks(keys).zip(visible.chunks(keys));
+        let of_row = |(weights, visible): (&[f32], &[bool])| {
+            let seen = weights.iter().zip(visible).filter(|(_, visible)| **visible);
+            seen.map(|(&weight, _)| weight).collect()
+        };
+        Some(rows.map(of_row).collect())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{AttentionConfig, MechanismConfig, MechanismError};
 use crate::alignment::{AlignmentConfig, EntmaxAlpha, SigmoidBias, SinkConfig};
-use crate::score::ScoreConfig;
 
 impl MechanismConfig {
     /// Whether it can be what a decoder attends to itself with, step by step as at once.
@@ -56,20 +55,8 @@ impl MechanismConfig {
 
 impl AttentionConfig {
     fn check_heads(&self, heads: usize, d_head: usize) -> Result<(), MechanismError> {
-        let widths = match &self.score {
-            ScoreConfig::General(config) => Some((config.d_query, config.d_key)),
-            ScoreConfig::Additive(config) => Some((config.d_query, config.d_key)),
-            ScoreConfig::Concat(config) => Some((config.d_query, config.d_key)),
-            ScoreConfig::LocationAware(config) => Some((config.d_query, config.d_key)),
-            ScoreConfig::Coverage(config) => Some((config.d_query, config.d_key)),
-            ScoreConfig::Location(config) => Some((config.d_query, d_head)),
-            ScoreConfig::Dot(_)
-            | ScoreConfig::ScaledDot(_)
-            | ScoreConfig::Cosine(_)
-            | ScoreConfig::L2(_)
-            | ScoreConfig::Gaussian(_) => None,
-        };
-        if let Some((d_query, d_key)) = widths {
+        if let Some((d_query, d_key)) = self.score.widths() {
+            let d_key = d_key.unwrap_or(d_head);
             check("score", &[("d_query", d_query, d_head), ("d_key", d_key, d_head)])?;
         }
         match &self.alignment {
@@ -113,7 +100,7 @@ mod tests {
     use super::*;
     use crate::alignment::SoftmaxConfig;
     use crate::mechanism::{GatedDeltaConfig, LinformerConfig, PerformerConfig};
-    use crate::score::GeneralConfig;
+    use crate::score::{GeneralConfig, ScoreConfig};
 
     #[test]
     fn what_is_made_for_other_heads_is_refused_with_both_sizes() {

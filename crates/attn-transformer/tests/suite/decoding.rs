@@ -2,7 +2,9 @@
 
 use crate::support::{assert_close, devices, ids, random_ids, rng, seeded, values};
 use attn_core::Mask;
-use attn_generate::{BeamConfig, Limits, StepDecoder, beam_search, greedy};
+use attn_generate::{
+    BeamConfig, CoveragePenalty, GenerateError, Limits, StepDecoder, beam_search, greedy,
+};
 use attn_transformer::{
     BlockConfig, DecoderOnly, DecoderOnlyConfig, EncoderDecoderConfig, EncoderDecoderState, Layout,
 };
@@ -132,6 +134,58 @@ fn a_beam_over_sentences_finds_for_each_what_it_finds_alone() {
             let memory = model.memory(ids(&[row[..length].to_vec()], device), &Mask::open());
             let alone = beam_search(&model, model.start(memory, 1), &config).unwrap();
             assert_eq!(together[0].tokens, alone[0][0].tokens);
+        }
+    }
+}
+
+/// Wu et al. (2016), equation 14, with the attention of the last block's heads on average: a beam as
+/// wide as there are sequences of at most two tokens finds the best of all, which for one of the
+/// sentences is another one with the penalty than without. The second sentence is padded.
+#[test]
+fn a_beam_search_ranks_by_coverage() {
+    let (end, beta) = (0, 3.0);
+    let plain = BeamConfig { beams: 111, ..BeamConfig::new(Limits::new(end, 2)) };
+    let config = plain.clone().with_coverage_penalty(CoveragePenalty::Gnmt { beta });
+    let lengths = [5, 3];
+    for device in &devices() {
+        let translator = EncoderDecoderConfig {
+            encoder_layers: 1,
+            decoder_layers: 2,
+            ..EncoderDecoderConfig::new(VOCAB as usize, VOCAB as usize, BlockConfig::new(12, 3))
+        };
+        let model = seeded(translator.init(device), 20);
+        let source = random_ids(&mut rng(21), [lengths.len(), 5], VOCAB);
+        let memory = || model.memory(ids(&source, device), &Mask::padding(lengths));
+        let found = beam_search(&model, model.start_with_attention(memory(), 1), &config).unwrap();
+        let without = beam_search(&model, model.start(memory(), 1), &plain).unwrap();
+        let others = found.iter().zip(&without).filter(|(a, b)| a[0].tokens != b[0].tokens);
+        assert!(others.count() > 0, "the penalty changes nothing");
+        let error = beam_search(&model, model.start(memory(), 1), &config).unwrap_err();
+        assert_eq!(error, GenerateError::NoAttention);
+
+        for ((row, length), found) in source.iter().zip(lengths).zip(found) {
+            let memory = model.memory(ids(&[row[..length].to_vec()], device), &Mask::open());
+            // All that end: at once, or after one other token.
+            let mut targets = vec![vec![end]];
+            targets.extend((1..VOCAB).map(|token| vec![token, end]));
+            let score = |wanted: &[u32]| {
+                let given = [&[1], &wanted[..wanted.len() - 1]].concat();
+                let (logits, weights) =
+                    model.decode_with_weights(ids(&[given], device), &memory, None);
+                let log_probs = attn_testing::values(&log_softmax(logits, 2));
+                let steps = wanted.iter().zip(log_probs.chunks(VOCAB as usize));
+                let log_prob: f64 = steps.map(|(&token, row)| row[token as usize]).sum();
+                let weights = attn_testing::values(&weights.last().unwrap().clone().mean_dim(1));
+                let covered =
+                    (0..length).map(|j| weights.iter().skip(j).step_by(length).sum::<f64>());
+                let penalty: f64 = covered.map(|c| beta * c.min(1.0).ln()).sum();
+                log_prob / ((5.0 + wanted.len() as f64) / 6.0).powf(0.6) + penalty
+            };
+            let best = targets.iter().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
+            assert_eq!(found[0].tokens, best[..best.len() - 1]);
+            // Five logarithms of sums of weights, as far off as the log-probabilities, times beta.
+            let tolerance = 5.0 * 3.0 * TERMS as f64 * f64::from(f32::EPSILON);
+            attn_testing::assert_close("score", &[found[0].score], &[score(best)], tolerance);
         }
     }
 }

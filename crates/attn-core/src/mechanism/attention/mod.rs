@@ -205,12 +205,7 @@ fn concatenate(mut parts: Vec<Aligned>) -> Aligned {
     if parts.len() == 1 {
         return parts.remove(0);
     }
-    let draws: Option<Vec<Draw>> = parts.iter().map(|part| part.draw.clone()).collect();
-    let draw = draws.map(|draws| {
-        let (log_prob, entropy): (Vec<_>, Vec<_>) =
-            draws.into_iter().map(|draw| (draw.log_prob, draw.entropy)).unzip();
-        Draw { log_prob: Tensor::cat(log_prob, 2), entropy: Tensor::cat(entropy, 2) }
-    });
+    let draw = Draw::concatenate(parts.iter().map(|part| part.draw.clone()).collect());
     let carry = parts.last().and_then(|part| part.carry.clone());
     let weights = Tensor::cat(parts.into_iter().map(|part| part.weights).collect(), 2);
     Aligned { weights, carry, draw }
