@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Types that are read from a file and are no configuration.
-const NO_CONFIGURATION: [(&str, &str); 13] = [
-    ("PointerGeneratorConfig", "in work"),
-    ("TapeCellConfig", "in work"),
+const NO_CONFIGURATION: [(&str, &str); 11] = [
     ("Mask", "a value with a file format of its own, which `tests/mask/file.rs` tests"),
     ("Event", "a line of the metrics log"),
     ("TrainState", "what a checkpoint says of a training"),
@@ -21,8 +19,8 @@ const NO_CONFIGURATION: [(&str, &str); 13] = [
     ("TokenizerKind", "how a tokenizer is trained, a choice and a size; `tests/text` tests both"),
 ];
 
-/// Crates whose configurations have no tables yet: recurrent models, and the settings of programs.
-const OUTSIDE: [&str; 2] = ["attn-rnn", "attn-pipelines"];
+/// Crates whose configurations have no tables yet: the settings of programs.
+const OUTSIDE: [&str; 1] = ["attn-pipelines"];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {

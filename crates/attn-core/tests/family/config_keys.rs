@@ -2,10 +2,9 @@
 
 use super::support::PAIRS;
 use attn_core::alignment::{AlignmentConfig, Draw, Past, Reinforce, weigh};
-use attn_core::coverage::CoveragePenalty;
 use attn_core::mechanism::MechanismConfig;
 use attn_core::pooling::{AttentionPoolingConfig, ContextPoolingConfig, SelfAttentiveConfig};
-use attn_core::regularise::{EntropyGoal, EntropyRegulariser};
+use attn_core::regularize::{EntropyGoal, EntropyRegularizer};
 use attn_core::score::{Score, ScoreConfig};
 use attn_core::talking_heads::TalkingHeadsConfig;
 use attn_core::{DropoutConfig, Mask, Mechanism};
@@ -339,30 +338,12 @@ fn each_key_of_dropout_and_talking_heads_does_something() {
 fn each_key_of_losses_beside_the_task_does_something() {
     let device = Device::flex();
     let weights = || input(PAIRS, 11, &device).abs();
-    let [b, h, q, k] = PAIRS;
-    ConfigKeys::of(&EntropyRegulariser { goal: EntropyGoal::Spread, strength: 0.5 })
+    let [b, h, q, _] = PAIRS;
+    ConfigKeys::of(&EntropyRegularizer { goal: EntropyGoal::Spread, strength: 0.5 })
         .changes("goal", [json!("focus")])
         .changes("strength", [json!(0.25)])
         .refused("strength", [json!(-1.0)])
-        .check(|regulariser| or_refused(|| values(&regulariser.loss(weights()))));
-
-    let penalty = |penalty: &CoveragePenalty| {
-        or_refused(|| {
-            let coverage = tracked(12, [b, h, k], &device).abs();
-            values(&penalty.penalty(coverage * 2.0, &Mask::padding([5, 7])))
-        })
-    };
-    for base in [json!({ "name": "gnmt", "beta": 0.5 }), json!({ "name": "summary", "beta": 0.5 })]
-    {
-        table::<CoveragePenalty>(&base)
-            .changes("beta", [json!(0.25)])
-            .refused("beta", [json!(-1.0)])
-            .check(penalty);
-    }
-    table::<CoveragePenalty>(&json!({ "name": "gnmt", "beta": 0.5 }))
-        .changes("", [json!({ "name": "summary", "beta": 0.5 })])
-        .changes("beta", [json!(0.25)])
-        .check(penalty);
+        .check(|regularizer| or_refused(|| values(&regularizer.loss(weights()))));
 
     ConfigKeys::of(&Reinforce { reward: 0.5, entropy: 0.25, baseline: 0.125 })
         .changes("reward", [json!(0.25)])

@@ -83,6 +83,11 @@ fn each_key_of_sampling_does_something() {
         });
 }
 
+fn searched(config: &BeamConfig) -> Result<Vec<f64>, String> {
+    let model = model();
+    numbers(beam_search(&model, start(&model), config))
+}
+
 #[test]
 fn each_key_of_beam_search_does_something() {
     let base = BeamConfig { beams: 3, n_best: 2, ..BeamConfig::new(limits()) };
@@ -93,8 +98,23 @@ fn each_key_of_beam_search_does_something() {
         .refused("n_best", [json!(0), json!(4)])
         .changes("length_penalty", [json!(0.0), json!(2.0)])
         .refused("length_penalty", [json!(-1.0)])
-        .check(|config| {
-            let model = model();
-            numbers(beam_search(&model, start(&model), config))
-        });
+        .changes("coverage_penalty", [json!({ "name": "gnmt", "beta": 2.0 })])
+        .check(searched);
+    for name in ["gnmt", "summary"] {
+        let penalty = json!({ "name": name, "beta": 1.0 });
+        let penalty = serde_json::from_value(penalty).expect("a coverage penalty");
+        ConfigKeys::of(&base.clone().with_coverage_penalty(penalty))
+            .only("coverage_penalty")
+            .changes(
+                "coverage_penalty",
+                [
+                    json!(null),
+                    json!({ "name": "gnmt", "beta": 2.0 }),
+                    json!({ "name": "summary", "beta": 2.0 }),
+                ],
+            )
+            .changes("coverage_penalty.beta", [json!(0.25), json!(4.0)])
+            .refused("coverage_penalty.beta", [json!(-1.0)])
+            .check(searched);
+    }
 }

@@ -5,6 +5,7 @@
 
 mod classifier;
 mod config_file;
+mod config_keys;
 mod copying;
 mod coverage;
 mod equations;

@@ -127,6 +127,16 @@ fn each_key_of_training_does_something() {
         .refused("clip_norm", [json!(0.0)])
         .changes("label_smoothing", [json!(0.0), json!(0.3)])
         .refused("label_smoothing", [json!(1.0)])
+        // A Transformer returns no attention weights in training; what they change for a model that
+        // does is tested beside the objective.
+        .refused("coverage_loss", [json!(1.0), json!(-1.0)])
+        .refused(
+            "attention_entropy",
+            [
+                json!({ "goal": "focus", "strength": 0.1 }),
+                json!({ "goal": "spread", "strength": -1.0 }),
+            ],
+        )
         .changes("eval_every", [json!(3)])
         .refused("eval_every", [json!(0)])
         .changes_given(wild, "patience", [json!(1)])
