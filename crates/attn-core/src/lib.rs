@@ -7,6 +7,7 @@ pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod coverage;
+mod cut;
 mod dropout;
 pub mod explain;
 pub mod half;

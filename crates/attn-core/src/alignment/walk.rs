@@ -1,6 +1,7 @@
 //! The walk over the keys that monotonic alignments share.
 
 use super::{Aligned, Scores};
+use crate::cut::cut;
 use crate::logistic::logistic;
 use burn::tensor::Tensor;
 
@@ -118,15 +119,6 @@ pub(super) fn left(tensor: Tensor<4>, by: usize) -> Tensor<4> {
 }
 
 /// The queries one by one, each `[b, h, 1, k]`.
-///
-/// By halves, because the gradient of a slice is as large as what it was cut from: so all of them
-/// together cost `log q` times the whole, not `q` times.
 fn rows(tensor: Tensor<4>) -> Vec<Tensor<4>> {
-    let [_, _, q, _] = tensor.dims();
-    if q == 1 {
-        return vec![tensor];
-    }
-    let mut above = rows(tensor.clone().slice_dim(2, 0..q / 2));
-    above.extend(rows(tensor.slice_dim(2, q / 2..q)));
-    above
+    cut(tensor, 1)
 }

@@ -1,5 +1,6 @@
 //! The recurrence chunk by chunk: the WY form.
 
+use crate::cut::cut;
 use burn::tensor::{Bool, Tensor};
 
 /// Below any logarithm of a product of decays that f32 holds.
@@ -39,24 +40,24 @@ impl Writes {
     }
 }
 
-/// The states' history in chunks of `C` keys, and how queries read it.
+/// The writes of `C` keys, and how queries read what they leave.
 ///
 /// With `Γ_i` the product of a chunk's decays up to `i` and `u_i = β_i (v_i - k_iᵀ α_i S_{i-1})`, a
 /// state is `S_i = Γ_i S_0 + Σ_{j ≤ i} Γ_i / Γ_j k_j u_jᵀ`, and so
 /// `(I + A) U = β (V - Γ K S_0)` with `A_ij = β_i Γ_i / Γ_j k_i · k_j` below the diagonal.
-pub(super) struct Chunks {
-    chunk: usize,
+pub(super) struct Chunk {
     writes: Writes,
-    /// `Γ`, `[b, g, k, 1]`
+    /// `Γ`, `[b, g, C, 1]`
     decay: Tensor<4>,
-    /// `Γ_i / Γ_j` where `j <= i`, `[b, g, k, C]`
+    /// `Γ_i / Γ_j` where `j <= i`, `[b, g, C, C]`
     between: Tensor<4>,
-    /// `(I + A)⁻¹`, `[b, g, k, C]`
+    /// `(I + A)⁻¹`, `[b, g, C, C]`
     solve: Tensor<4>,
 }
 
-impl Chunks {
-    pub(super) fn new(writes: Writes, chunk: usize) -> Self {
+impl Chunk {
+    /// All writes in chunks of `chunk`.
+    pub(super) fn all(writes: Writes, chunk: usize) -> Vec<Self> {
         let writes = writes.fill_up(chunk);
         let [b, g, k, d] = writes.key.dims();
         let folded = |x: &Tensor<4>| {
@@ -75,40 +76,42 @@ impl Chunks {
         let options = (&log_decay.device(), log_decay.dtype());
         let ones = Tensor::ones([b, g * k / chunk, chunk, chunk], options);
         let lower = ones.mask_fill(above(0), 0.0);
-        let log_decay = lower.matmul(log_decay); // [b, g · k / C, C, 1]
-        let between = log_decay.clone() - log_decay.clone().transpose();
+        let log_decay_so_far = lower.matmul(log_decay); // [b, g · k / C, C, 1]
+        let between = log_decay_so_far.clone() - log_decay_so_far.clone().transpose();
         let between = between.mask_fill(above(0), LOWEST).exp();
 
         let key = folded(&writes.key);
         let overlap = key.clone().matmul(key.reshape([b, g * k / chunk, chunk, d]).transpose());
         let a = (overlap * between.clone() * folded(&writes.strength)).mask_fill(above(-1), 0.0);
-        let unfolded = |x: Tensor<4>| {
+        let parts = |x: Tensor<4>| {
             let width = x.dims()[3];
-            x.reshape([b, g, k, width])
+            cut(x.reshape([b, g, k, width]), chunk).into_iter()
         };
-        Self {
-            chunk,
-            decay: unfolded(log_decay.exp()),
-            between: unfolded(between),
-            solve: unfolded(inverse(a)),
-            writes,
-        }
+        let Writes { key, value, log_decay, strength } = writes;
+        let shared = parts(log_decay_so_far.exp()).zip(parts(between)).zip(parts(inverse(a)));
+        let writes = parts(key).zip(parts(value)).zip(parts(log_decay)).zip(parts(strength));
+        let writes = writes.map(|(((key, value), log_decay), strength)| Writes {
+            key,
+            value,
+            log_decay,
+            strength,
+        });
+        let chunk = |(writes, ((decay, between), solve))| Self { writes, decay, between, solve };
+        writes.zip(shared).map(chunk).collect()
     }
 
-    /// Writes the chunk from key `first`, and reads at each of its positions if there are queries,
-    /// `[b, h, C, d]`.
+    /// Writes the chunk, and reads at each of its positions if there are queries, `[b, h, C, d]`.
     pub(super) fn advance(
         &self,
         state: &mut Tensor<4>,
-        first: usize,
         query: Option<Tensor<4>>,
     ) -> Option<Tensor<4>> {
-        let n = self.chunk;
-        let of = |x: &Tensor<4>| x.clone().slice_dim(2, first..first + n);
-        let [key, value] = [&self.writes.key, &self.writes.value].map(of);
-        let [decay, between] = [&self.decay, &self.between].map(of);
+        let Self { writes: Writes { key, value, strength, .. }, decay, between, solve } = self;
+        let n = key.dims()[2];
+        let [key, value, strength] = [key, value, strength].map(Tensor::clone);
+        let [decay, between, solve] = [decay, between, solve].map(Tensor::clone);
         let read = key.clone().matmul(state.clone()) * decay.clone(); // [b, g, C, value_dim]
-        let u = of(&self.solve).matmul((value - read) * of(&self.writes.strength));
+        let u = solve.matmul((value - read) * strength);
 
         let context = query.map(|query| {
             let [b, h, _, d] = query.dims();

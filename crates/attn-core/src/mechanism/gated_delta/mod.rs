@@ -9,12 +9,13 @@ use super::inputs::{Inputs, Visible, without};
 use super::linear_state::Sums;
 use super::{LinearState, Mechanism, MechanismError, Stepwise};
 use crate::Mask;
+use crate::cut::cut;
 use crate::logistic::sigmoid;
 use crate::score::normalise;
 use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor};
-use chunks::{Chunks, Writes};
+use chunks::{Chunk, Writes};
 use serde::{Deserialize, Serialize};
 
 /// What the decay's bias starts from: `α = sigmoid(4) = 0.982` where keys are small, so that at first
@@ -219,14 +220,14 @@ impl GatedDelta {
         let [b, h, queries, d] = inputs.query.dims();
         let [_, g, keys, width] = inputs.value.dims();
         let chunk = self.chunk.min(keys);
-        let chunks = Chunks::new(self.writes(inputs), chunk);
+        let chunks = Chunk::all(self.writes(inputs), chunk);
         let filled = keys.next_multiple_of(chunk);
         let options = (&inputs.query.device(), inputs.query.dtype());
         let state = state.get_or_insert_with(|| Tensor::zeros([b, g, d, width], options));
 
         if !matches!(inputs.visible, Visible::Rows { causal: true, .. }) {
-            for first in (0..filled).step_by(chunk) {
-                chunks.advance(state, first, None);
+            for chunk in &chunks {
+                chunk.advance(state, None);
             }
             let query = inputs.query.clone().reshape([b, g, h / g * queries, d]);
             return query.matmul(state.clone()).reshape([b, h, queries, width]);
@@ -243,10 +244,9 @@ impl GatedDelta {
             .filter_map(|(steps, part)| part.or_else(|| (steps > 0).then(|| zeros(steps, d))));
         let query = Tensor::cat(parts.collect(), 2); // [b, h, filled, d]
         let mut contexts = Vec::new();
-        for first in (0..filled).step_by(chunk) {
-            let asked = first + chunk > before;
-            let query = asked.then(|| query.clone().slice_dim(2, first..first + chunk));
-            contexts.extend(chunks.advance(state, first, query));
+        for (n, (part, query)) in chunks.iter().zip(cut(query, chunk)).enumerate() {
+            let asked = (n + 1) * chunk > before;
+            contexts.extend(part.advance(state, asked.then_some(query)));
         }
         let context = Tensor::cat(contexts, 2);
         // Chunks before the first query were not read.

@@ -1,6 +1,7 @@
 //! Feature maps.
 
 use super::LOWEST;
+use crate::cut::{behind, cut};
 use crate::mechanism::inputs::without;
 use burn::tensor::{Bool, Tensor};
 
@@ -41,6 +42,17 @@ impl Features {
             values: self.values.clone().slice_dim(2, keys.clone()),
             log_scale: self.log_scale.clone().map(|scale| scale.slice_dim(2, keys)),
         }
+    }
+
+    /// Without the first `start` keys, in parts of `size`.
+    pub(super) fn cut_behind(self, start: usize, size: usize) -> Vec<Self> {
+        let values = cut(behind(self.values, start), size);
+        let scales = match self.log_scale {
+            None => vec![None; values.len()],
+            Some(scale) => cut(behind(scale, start), size).into_iter().map(Some).collect(),
+        };
+        let part = |(values, log_scale)| Self { values, log_scale };
+        values.into_iter().zip(scales).map(part).collect()
     }
 
     /// No features where keys are hidden, `[b, g, k, 1]`.

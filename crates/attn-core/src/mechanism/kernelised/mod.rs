@@ -14,6 +14,7 @@ use super::LinearState;
 use super::inputs::{Inputs, Visible};
 use super::linear_state::Sums;
 use crate::Mask;
+use crate::cut::{behind, cut};
 use crate::score::grouped;
 use burn::tensor::{Bool, Tensor};
 
@@ -100,7 +101,7 @@ fn by_sums(map: &dyn FeatureMap, inputs: &Inputs, sums: &mut Sums, chunk: usize)
     let key = map.of_keys(inputs.key.clone()).hide(hidden.as_ref());
     let value = with_one(inputs.value.clone());
     divide(if *causal {
-        in_chunks(sums, query, &key, value, chunk)
+        in_chunks(sums, query, key, value, chunk)
     } else {
         sums.write(&key, value);
         sums.read(query)
@@ -111,7 +112,7 @@ fn by_sums(map: &dyn FeatureMap, inputs: &Inputs, sums: &mut Sums, chunk: usize)
 fn in_chunks(
     sums: &mut Sums,
     query: Tensor<4>,
-    key: &Features,
+    key: Features,
     value: Tensor<4>,
     chunk: usize,
 ) -> Tensor<4> {
@@ -126,13 +127,11 @@ fn in_chunks(
     if blind > 0 {
         parts.push(Tensor::zeros([b, h, blind, width], (&query.device(), query.dtype())));
     }
-    for first in (blind..queries).step_by(chunk) {
-        // Without a sum, which might be more than can be counted.
-        let steps = first..first + chunk.min(queries - first);
-        let rows = steps.start - blind + before..steps.end - blind + before;
-        let query = query.clone().slice_dim(2, steps);
-        let value = value.clone().slice_dim(2, rows.clone());
-        parts.push(sums.advance(query, &key.slice(rows), value));
+    let queries = cut(behind(query, blind), chunk);
+    let values = cut(behind(value, before), chunk);
+    let keys = key.cut_behind(before, chunk);
+    for ((query, key), value) in queries.into_iter().zip(keys).zip(values) {
+        parts.push(sums.advance(query, &key, value));
     }
     Tensor::cat(parts, 2)
 }

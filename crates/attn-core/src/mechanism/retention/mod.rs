@@ -6,6 +6,7 @@ use super::inputs::{Inputs, Visible};
 use super::linear_state::Sums;
 use super::{LinearState, Mechanism, MechanismError, Stepwise};
 use crate::Mask;
+use crate::cut::cut;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 use powers::{Own, Powers, between, to_end};
@@ -198,12 +199,12 @@ impl Retention {
         let steps = query.dims()[2];
         let mut powers = Powers::new(self.chunk.min(steps), &query, own);
         let mut parts = Vec::new();
-        for first in (0..steps).step_by(self.chunk) {
-            let range = first..(first + self.chunk).min(steps);
-            if range.len() < powers.steps {
-                powers = Powers::new(range.len(), &query, own);
+        let [query, key, value] = [query, key, value].map(|x| cut(x, self.chunk));
+        for ((q, k), v) in query.into_iter().zip(key).zip(value) {
+            let steps = q.dims()[2];
+            if steps < powers.steps {
+                powers = Powers::new(steps, &q, own);
             }
-            let [q, k, v] = [&query, &key, &value].map(|x| x.clone().slice_dim(2, range.clone()));
             parts.push(advance(state, q, k, v, &powers));
         }
         Tensor::cat(parts, 2)
