@@ -4,6 +4,7 @@ use super::chunks::{Uninit, fill_chunks, load, store};
 use super::matrix::Matrix;
 use super::schedule::{SharedPtr, run_tasks};
 use super::simd::{Isa, Op, Real, Simd};
+use std::ops::Range;
 
 /// Rows of which the sum of a column is one part. Not a matter of threads: it decides how it rounds.
 const CHUNK: usize = 128;
@@ -37,19 +38,33 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
 
 /// [`product`], of which a row has the same bits however many rows there are.
 ///
-/// `gemm` sums a product of a single row in another order; so it is padded with a row of zeros.
+/// `gemm` sums in another order where there is a single row, which is padded here by a row of zeros; and, of more
+/// than 512 terms, where the result has at most 64 rows and columns, so that here it gets no more at once.
 ///
 /// # Panics
 /// As [`product_into`].
 pub(crate) fn row_invariant_product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
-    if a.rows != 1 {
-        return product(a, b, plus);
+    const FEW_COLUMNS: usize = 64;
+    const TERMS: usize = 512;
+
+    let mut padded;
+    let rows = if a.rows == 1 {
+        padded = a.select(&[0]);
+        padded.resize(2 * a.columns, 0.0);
+        Matrix::new(&padded, [2, a.columns], [a.columns, 1])
+    } else {
+        a
+    };
+    let depth = a.columns;
+    let terms = if b.columns <= FEW_COLUMNS { TERMS.min(depth) } else { depth };
+    let part = |terms: Range<usize>| [rows.part_of_columns(terms.clone()), b.part(terms)];
+    let [first, of_first] = part(0..terms);
+    let mut result = product(first, of_first, plus);
+    for start in (terms..depth).step_by(TERMS) {
+        let [next, of_next] = part(start..depth.min(start + TERMS));
+        product_into(next, of_next, Addend::Previous, &mut result);
     }
-    let mut rows = a.select(&[0]);
-    rows.resize(2 * a.columns, 0.0); // the pad row
-    let rows = Matrix::new(&rows, [2, a.columns], [a.columns, 1]);
-    let mut result = product(rows, b, plus);
-    result.truncate(b.columns);
+    result.truncate(a.rows * b.columns);
     result
 }
 

@@ -46,6 +46,11 @@ impl<'a> Matrix<'a> {
         Self::new(data, [rows.len(), self.columns], [self.row, self.column])
     }
 
+    /// Some of the columns.
+    pub(crate) fn part_of_columns(self, columns: Range<usize>) -> Self {
+        self.transposed().part(columns).transposed()
+    }
+
     /// Whether it lies in memory by columns.
     pub(crate) fn is_column_major(&self) -> bool {
         self.row == 1 && self.column != 1

@@ -48,8 +48,9 @@ pub fn linear<const D: usize>(
 /// [`linear`], of which the result of a row does not depend on how many rows there are, to the last bit, where
 /// a kernel computes it: a sequence has the same result alone and in a batch.
 ///
-/// [`linear`] itself keeps to that but for a single row, of which it reads the weight in the order that is
-/// fastest; here a single row costs what two do.
+/// [`linear`] sums a single row in the order in which it reads the weight fastest, and a product of more than 512
+/// terms with at most 64 results of a row in an order that depends on the number of rows. Here a single row costs
+/// what two do.
 ///
 /// # Shapes
 /// - as [`linear`]

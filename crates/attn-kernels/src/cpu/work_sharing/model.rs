@@ -3,6 +3,7 @@
 //!
 //! Every access is sequentially consistent there; weaker orders of memory are checked by Miri.
 
+#[allow(clippy::duplicate_mod)] // by other primitives
 #[path = "executor.rs"]
 mod executor;
 

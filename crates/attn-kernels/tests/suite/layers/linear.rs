@@ -3,7 +3,7 @@
 use super::against_f64::{check, devices};
 use crate::cases::matrices::row;
 use crate::cases::{noise, numbers};
-use attn_kernels::linear::{linear, linear_maps};
+use attn_kernels::linear::{linear, linear_maps, row_invariant_linear};
 use burn::tensor::{DType, Tensor};
 
 #[test]
@@ -78,6 +78,46 @@ fn linear_maps_of_one_tensor_are_those_of_one_after_the_other() {
             let x = noise::<2>([rows, input], 7, &t[0].device(), DType::F32).into_data();
             let x = Tensor::<2>::from_data(x, (&t[0].device(), t[0].dtype()));
             Tensor::cat(linear_maps(x, [(t[0].clone(), None), (t[1].clone(), None)]).into(), 1)
+        });
+    }
+}
+
+/// Alone, in batches of few rows, and in one that is cut for several threads; to the last bit. Depths beyond the
+/// 512 terms that `gemm` sums at a time, and weights in both orders.
+#[test]
+fn a_row_has_the_same_bits_however_many_rows_there_are() {
+    for device in devices() {
+        for [input, output] in [[5, 3], [300, 40], [700, 33], [1100, 1]] {
+            let x = noise::<2>([230, input], 1, &device, DType::F32);
+            let weight = noise::<2>([input, output], 2, &device, DType::F32);
+            let bias = noise::<1>([output], 3, &device, DType::F32);
+            let by_columns = weight.clone().transpose().add_scalar(0.0).transpose();
+            for weight in [weight, by_columns] {
+                let map = |rows: usize| {
+                    let x = x.clone().slice([0..rows]);
+                    numbers(row_invariant_linear(x, weight.clone(), Some(bias.clone())))
+                };
+                let all = map(230);
+                for rows in [1, 2, 3, 5, 16, 97] {
+                    assert_eq!(
+                        map(rows),
+                        all[..rows * output],
+                        "{rows} rows of {input} x {output}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The result and the gradients are those of [`linear`], also of a single row.
+#[test]
+fn row_invariant_maps_are_linear_maps() {
+    for [rows, input, output] in [[1, 1, 1], [1, 40, 3], [3, 700, 7]] {
+        let terms = rows.max(input).max(output) as f64;
+        let shapes = [[rows, input], [input, output], [1, output]];
+        check("row-invariant", &shapes, [terms, 4.0 * terms], |t| {
+            row_invariant_linear(t[0].clone(), t[1].clone(), Some(row(&t[2])))
         });
     }
 }
