@@ -38,8 +38,9 @@ pub(crate) fn product(a: Matrix, b: Matrix, plus: Option<&[f32]>) -> Vec<f32> {
 
 /// [`product`], of which a row has the same bits however many rows there are.
 ///
-/// `gemm` sums in another order where there is a single row, which is padded here by a row of zeros; and, of more
-/// than 512 terms, where the result has at most 64 rows and columns, so that here it gets no more at once.
+/// `gemm` sums in an order of its own where there is a single row or column; where the right matrix lies by columns and
+/// the result is small; and, of more than 512 terms, where the result has at most 64 rows and columns. Here it gets
+/// nothing of these: a row or column of zeros is added, columns are copied to rows, and terms are cut.
 ///
 /// # Panics
 /// As [`product_into`].
@@ -47,16 +48,21 @@ pub(crate) fn row_invariant_product(a: Matrix, b: Matrix, plus: Option<&[f32]>) 
     const FEW_COLUMNS: usize = 64;
     const TERMS: usize = 512;
 
-    let mut padded;
-    let rows = if a.rows == 1 {
-        padded = a.select(&[0]);
-        padded.resize(2 * a.columns, 0.0);
-        Matrix::new(&padded, [2, a.columns], [a.columns, 1])
-    } else {
-        a
-    };
-    let depth = a.columns;
-    let terms = if b.columns <= FEW_COLUMNS { TERMS.min(depth) } else { depth };
+    let [depth, columns] = [a.columns, b.columns];
+    if columns == 1 {
+        let mut padded = b.select(&(0..b.rows).collect::<Vec<_>>());
+        padded = padded.into_iter().flat_map(|x| [x, 0.0]).collect();
+        let plus = plus.map(|plus| [plus[0], 0.0]);
+        let b = Matrix::new(&padded, [b.rows, 2], [2, 1]);
+        let both = row_invariant_product(a, b, plus.as_ref().map(|plus| &plus[..]));
+        return both.into_iter().step_by(2).collect();
+    }
+    let by_rows = b.is_column_major().then(|| b.select(&(0..b.rows).collect::<Vec<_>>()));
+    let b = b.or_row_major(&by_rows);
+    let padded = (a.rows == 1).then(|| [a.select(&[0]), vec![0.0; depth]].concat());
+    let rows = padded.as_ref().map_or(a, |rows| Matrix::new(rows, [2, depth], [depth, 1]));
+
+    let terms = if columns <= FEW_COLUMNS { TERMS.min(depth) } else { depth };
     let part = |terms: Range<usize>| [rows.part_of_columns(terms.clone()), b.part(terms)];
     let [first, of_first] = part(0..terms);
     let mut result = product(first, of_first, plus);
@@ -64,7 +70,7 @@ pub(crate) fn row_invariant_product(a: Matrix, b: Matrix, plus: Option<&[f32]>) 
         let [next, of_next] = part(start..depth.min(start + TERMS));
         product_into(next, of_next, Addend::Previous, &mut result);
     }
-    result.truncate(a.rows * b.columns);
+    result.truncate(a.rows * columns);
     result
 }
 

@@ -48,9 +48,8 @@ pub fn linear<const D: usize>(
 /// [`linear`], of which the result of a row does not depend on how many rows there are, to the last bit, where
 /// a kernel computes it: a sequence has the same result alone and in a batch.
 ///
-/// [`linear`] sums a single row in the order in which it reads the weight fastest, and a product of more than 512
-/// terms with at most 64 results of a row in an order that depends on the number of rows. Here a single row costs
-/// what two do.
+/// [`linear`] sums in the order that is fastest for the number of rows. Here a single row costs what two do, and a
+/// weight that lies by columns is copied.
 ///
 /// # Shapes
 /// - as [`linear`]

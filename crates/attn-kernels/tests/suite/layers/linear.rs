@@ -82,13 +82,14 @@ fn linear_maps_of_one_tensor_are_those_of_one_after_the_other() {
     }
 }
 
-/// Alone, in batches of few rows, and in one that is cut for several threads; to the last bit. Depths beyond the
-/// 512 terms that `gemm` sums at a time, and weights in both orders.
+/// Alone, in batches of few rows, and in one that is cut for several threads; to the last bit. Sizes on both sides of
+/// those where `gemm` sums in another order, and weights in both orders.
 #[test]
 fn a_row_has_the_same_bits_however_many_rows_there_are() {
     for device in devices() {
-        for [input, output] in [[5, 3], [300, 40], [700, 33], [1100, 1]] {
-            let x = noise::<2>([230, input], 1, &device, DType::F32);
+        for [input, output] in [[1, 4], [2, 70], [5, 3], [300, 40], [700, 33], [1100, 1], [900, 90]]
+        {
+            let x = noise::<2>([300, input], 1, &device, DType::F32);
             let weight = noise::<2>([input, output], 2, &device, DType::F32);
             let bias = noise::<1>([output], 3, &device, DType::F32);
             let by_columns = weight.clone().transpose().add_scalar(0.0).transpose();
@@ -97,8 +98,8 @@ fn a_row_has_the_same_bits_however_many_rows_there_are() {
                     let x = x.clone().slice([0..rows]);
                     numbers(row_invariant_linear(x, weight.clone(), Some(bias.clone())))
                 };
-                let all = map(230);
-                for rows in [1, 2, 3, 5, 16, 97] {
+                let all = map(300);
+                for rows in [1, 2, 3, 5, 16, 97, 250] {
                     assert_eq!(
                         map(rows),
                         all[..rows * output],
@@ -113,7 +114,7 @@ fn a_row_has_the_same_bits_however_many_rows_there_are() {
 /// The result and the gradients are those of [`linear`], also of a single row.
 #[test]
 fn row_invariant_maps_are_linear_maps() {
-    for [rows, input, output] in [[1, 1, 1], [1, 40, 3], [3, 700, 7]] {
+    for [rows, input, output] in [[1, 1, 1], [1, 40, 3], [3, 700, 7], [4, 30, 1]] {
         let terms = rows.max(input).max(output) as f64;
         let shapes = [[rows, input], [input, output], [1, output]];
         check("row-invariant", &shapes, [terms, 4.0 * terms], |t| {
