@@ -131,7 +131,8 @@ where
     let mut training = if args.resume && out.exists() {
         Training::<C>::resume(RunDir::resume(&out)?, None)?
     } else {
-        Training::begin(words.settings(name)?, words.corpus(), || Ok(RunDir::create(&out)?))?
+        let (settings, stop) = (words.settings(name)?, &console.stop);
+        Training::begin(settings, words.corpus(), stop, || Ok(RunDir::create(&out)?))?
     };
     console.say(&training.summary(device));
     let (parameters, started) = (training.parameters(device), Instant::now());

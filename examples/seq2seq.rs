@@ -92,7 +92,8 @@ pub fn run(args: &PairArgs, model: ModelArgs, console: &mut Console) -> Result<E
 
     // From data and a model to a run: in a new folder, or gone on with.
     let settings = if args.built_in() { dates(model) } else { text(model) };
-    let mut training: Training<Seq2SeqConfig> = args.training(settings, "runs/seq2seq")?;
+    let mut training: Training<Seq2SeqConfig> =
+        args.training(settings, "runs/seq2seq", &console.stop)?;
     console.say(&training.summary(&device));
 
     // Training, with checkpoints in the folder.

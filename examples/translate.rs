@@ -56,7 +56,8 @@ pub fn run(args: &PairArgs, console: &mut Console) -> Result<Ending, Error> {
 
     // From data and a model to a run: in a new folder, or gone on with.
     let settings = if args.built_in() { dates() } else { text() };
-    let mut training: Training<EncoderDecoderConfig> = args.training(settings, "runs/dates")?;
+    let mut training: Training<EncoderDecoderConfig> =
+        args.training(settings, "runs/dates", &console.stop)?;
     console.say(&training.summary(&device));
 
     // Training, with checkpoints in the folder.

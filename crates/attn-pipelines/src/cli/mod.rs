@@ -22,6 +22,7 @@ mod train;
 use std::process::ExitCode;
 
 use attn_train::StopSignal;
+use attn_train::tokenizer::TokenizerError;
 
 pub use args::{DataArgs, PairArgs, TokenizerName, TrainingArgs, TranslatingArgs};
 pub use console::{Console, OutputError};
@@ -47,7 +48,11 @@ pub fn main(
     on_signal: OnSignal,
     run: impl FnOnce(&mut Console) -> Result<Ending, Error>,
 ) -> ExitCode {
-    code(run_on_terminal(quiet, on_signal, run))
+    code(match run_on_terminal(quiet, on_signal, run) {
+        // Before the first step there is nothing to save, and nothing is left behind.
+        Err(Error::Tokenizer(TokenizerError::Stopped(_))) => Ok(Ending::Interrupted),
+        ended => ended,
+    })
 }
 
 fn run_on_terminal(

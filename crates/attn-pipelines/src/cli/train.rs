@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use attn_train::batch::Overlong;
 use attn_train::tokenizer::TokenizerKind;
-use attn_train::{Outcome, StopReason};
+use attn_train::{Outcome, StopReason, StopSignal};
 
 use super::{PairArgs, TokenizerName};
 use crate::translation::{Architecture, Corpus, Settings, Training, VOCAB};
@@ -30,6 +30,7 @@ impl PairArgs {
         &self,
         settings: Settings<C>,
         folder: &str,
+        stop: &StopSignal,
     ) -> Result<Training<C>, Error> {
         self.translating.check()?; // before the work
         let out = self.training.out.as_deref();
@@ -42,7 +43,7 @@ impl PairArgs {
         }
         let settings = self.settings(settings)?;
         let corpus = self.corpus(settings.training.seed)?;
-        Training::begin(settings, corpus, || Ok(RunDir::create_or_number(out, folder)?))
+        Training::begin(settings, corpus, stop, || Ok(RunDir::create_or_number(out, folder)?))
     }
 
     /// The settings, changed by the config file, changed by the command line.

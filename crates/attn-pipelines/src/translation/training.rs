@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use super::corpus::{Corpus, CorpusRecord, Texts};
-use super::vocabulary::EncodeError;
+use super::vocabulary::{EncodeError, refuse_overlong};
 use super::{Architecture, Meaning, Settings, Vocabulary};
 use crate::{Error, RunDir, parameters};
 
@@ -35,16 +35,21 @@ impl<C: Architecture> Training<C> {
     ///
     /// # Errors
     ///
-    /// Fails if anything that was given is wrong. The folder is asked for last, so that nothing is
+    /// Fails if anything that was given is wrong, or `stop` is given while the vocabulary is learned. The folder is asked for last, so that nothing is
     /// left behind then.
     pub fn begin(
         mut settings: Settings<C>,
         corpus: Corpus,
+        stop: &StopSignal,
         folder: impl FnOnce() -> Result<RunDir, Error>,
     ) -> Result<Self, Error> {
         settings.validate()?;
         let texts = corpus.read()?;
-        let vocabulary = Vocabulary::train(&settings, &texts.train)?;
+        let files = corpus.files();
+        for (pairs, file) in [&texts.train, &texts.valid].into_iter().zip(&files) {
+            refuse_overlong(&settings, pairs, file)?;
+        }
+        let vocabulary = Vocabulary::train(&settings, &texts.train, stop)?;
         settings.model.set_vocabularies(vocabulary.sizes());
         settings.validate()?;
         let (train, valid) = sources(&settings, &corpus, &texts, &vocabulary)?;

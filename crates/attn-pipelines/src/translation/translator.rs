@@ -151,7 +151,7 @@ impl Translator {
         if tokens.len() > max {
             if self.overlong == Overlong::Refuse {
                 let (side, steps) = (Side::Source, tokens.len());
-                return Err(TooLong { place: place(), side, steps, max }.into());
+                return Err(TooLong { place: place(), side, steps, fewest: false, max }.into());
             }
             tokens.truncate(max);
         }

@@ -10,7 +10,6 @@ mod error;
 mod lines;
 mod pairs;
 
-pub use attn_files::write as write_atomically;
 pub use error::DataError;
 pub use lines::{read_lines, read_text};
 pub use pairs::{Pair, Side, read_pairs, read_parallel};
