@@ -47,6 +47,14 @@ mod tests {
         }
     }
 
+    /// The first two outputs of SplitMix64 from state 0, as its authors' C code prints them.
+    #[test]
+    fn the_hash_is_the_finalizer_of_splitmix64() {
+        let gamma = 0x9e37_79b9_7f4a_7c15_u64;
+        let found = [mix(gamma), mix(gamma.wrapping_mul(2))];
+        assert_eq!(found, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+    }
+
     #[test]
     fn the_arguments_are_not_interchangeable() {
         assert_ne!(uniform(1, 2, 3), uniform(2, 1, 3));

@@ -36,6 +36,7 @@ proptest! {
             let model = TableModel::new(VOCAB, seed, &device);
             let firsts: Vec<_> = (FIRST..).take(rows).collect();
             let found = greedy(&model, start(&model, &firsts), limits).unwrap().hypotheses().unwrap();
+            prop_assert_eq!(found.len(), rows);
             for (found, &first) in found.iter().zip(&firsts) {
                 let expected = plain(&model, first, limits);
                 prop_assert_eq!((&found.tokens, found.finished), (&expected.tokens, expected.finished));
@@ -126,4 +127,31 @@ fn no_rows_give_no_steps() {
     let limits = Limits::new(END, 5);
     assert_eq!(greedy(&model, start(&model, &[]), limits).unwrap().count(), 0);
     assert!(greedy(&model, start(&model, &[]), limits).unwrap().hypotheses().unwrap().is_empty());
+}
+
+/// A model whose state cannot be reordered.
+struct Fixed(TableModel);
+
+impl StepDecoder for Fixed {
+    type State = Vec<Vec<u32>>;
+
+    fn step(&self, state: Self::State, tokens: &[u32]) -> (burn::tensor::Tensor<2>, Self::State) {
+        self.0.step(state, tokens)
+    }
+
+    fn reorder(&self, _: Self::State, rows: &[usize]) -> Self::State {
+        panic!("reordered to {rows:?}")
+    }
+}
+
+#[test]
+fn rows_that_all_go_on_are_not_reordered() {
+    for device in devices() {
+        let model = Fixed(TableModel::new(VOCAB, 3, &device));
+        let limits = Limits { end: None, min_len: 0, max_len: 4 };
+        let steps = greedy(&model, start(&model.0, &[FIRST, FIRST + 1]), limits).unwrap();
+        let shown = format!("{steps:?}");
+        assert!(shown.contains("live: [0, 1]") && shown.contains("step: 0"), "{shown}");
+        assert_eq!(steps.hypotheses().unwrap().len(), 2);
+    }
 }
