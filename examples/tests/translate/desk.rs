@@ -4,7 +4,11 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
+use attn_pipelines::cli::Ending;
 use attn_train::StopSignal;
 
 use crate::support::{Folder, Ran};
@@ -94,6 +98,35 @@ impl Desk {
         Ran::of(&self.words(command), "", stop, |cli: &seq2seq::Cli, console| {
             seq2seq::run(&cli.args, cli.model, console)
         })
+    }
+
+    /// A training into the folder `run` that is stopped between its first event and its last, of which
+    /// there are `events`. One that ends before it is stopped is done again.
+    ///
+    /// # Panics
+    /// If that happens twenty times.
+    pub fn stopped(&self, run: &str, events: usize, train: impl Fn(StopSignal) -> Ran) -> Ran {
+        let log = self.path(&format!("{run}/metrics.jsonl"));
+        let logged = || fs::read_to_string(&log).unwrap_or_default().lines().count();
+        for _ in 0..20 {
+            let (stop, ended) = (StopSignal::new(), AtomicBool::new(false));
+            let ran = thread::scope(|scope| {
+                scope.spawn(|| {
+                    while logged() == 0 && !ended.load(Relaxed) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    stop.stop();
+                });
+                let ran = train(stop.clone());
+                ended.store(true, Relaxed);
+                ran
+            });
+            if ran.ended() == Ending::Interrupted && (1..events).contains(&logged()) {
+                return ran;
+            }
+            fs::remove_dir_all(self.path(run)).unwrap();
+        }
+        panic!("the training of `{run}` always ends before it is stopped")
     }
 
     /// A desk with a trained model in `run`.

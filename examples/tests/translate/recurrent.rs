@@ -1,12 +1,6 @@
 //! The program `seq2seq`, where it differs from `translate`.
 
-use std::fs;
-use std::thread;
-use std::time::Duration;
-
-use attn_pipelines::cli::Ending;
 use attn_pipelines::translation::AttentionName;
-use attn_train::StopSignal;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -69,25 +63,10 @@ fn a_stopped_run_that_is_resumed_is_the_run_that_was_not_stopped() {
         let train = format!("{TRAIN} --width 6 --attention {name}");
         desk.seq2seq(&format!("{train} --out @{whole}")).done();
 
-        let stop = StopSignal::new();
-        let watcher = thread::spawn({
-            let (stop, log) = (stop.clone(), desk.path(&format!("{parts}/metrics.jsonl")));
-            move || {
-                // A run that cannot begin writes no line.
-                for _ in 0..10_000 {
-                    if fs::read_to_string(&log).unwrap_or_default().lines().count() > 0 {
-                        break;
-                    }
-                    thread::sleep(Duration::from_millis(1));
-                }
-                stop.stop();
-            }
-        });
-        let ran = desk.seq2seq_with(&format!("{train} --out @{parts}"), stop);
-        watcher.join().unwrap();
-        if ran.ended() == Ending::Interrupted {
-            desk.seq2seq(&format!("--quiet --resume --out @{parts}")).done();
-        }
+        let events = metrics(&desk, &whole).len();
+        let train = format!("{train} --out @{parts}");
+        desk.stopped(&parts, events, |stop| desk.seq2seq_with(&train, stop));
+        desk.seq2seq(&format!("--quiet --resume --out @{parts}")).done();
         assert_eq!(metrics(&desk, &whole), metrics(&desk, &parts));
     }
 }

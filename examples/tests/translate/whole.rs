@@ -1,9 +1,5 @@
 //! The program `translate` from beginning to end.
 
-use std::fs;
-use std::thread;
-use std::time::Duration;
-
 use attn_pipelines::cli::Ending;
 use attn_train::StopSignal;
 use serde_json::Value;
@@ -74,22 +70,11 @@ fn a_stopped_run_that_is_resumed_is_the_run_that_was_not_stopped() {
     let desk = Desk::new();
     desk.call(&format!("{TRAIN} --out @whole")).done();
 
-    let stop = StopSignal::new();
-    let watcher = thread::spawn({
-        let (stop, log) = (stop.clone(), desk.path("parts/metrics.jsonl"));
-        move || {
-            while fs::read_to_string(&log).unwrap_or_default().lines().count() < 2 {
-                thread::sleep(Duration::from_millis(1));
-            }
-            stop.stop();
-        }
-    });
-    let ran = desk.call_with(&format!("{TRAIN} --out @parts"), "", stop);
-    watcher.join().unwrap();
-    if ran.ended() == Ending::Interrupted {
-        assert!(ran.said.contains("--resume --out"), "{}", ran.said);
-        desk.call("--quiet --resume --out @parts").done();
-    }
+    let events = metrics(&desk, "whole").len();
+    let train = format!("{TRAIN} --out @parts");
+    let ran = desk.stopped("parts", events, |stop| desk.call_with(&train, "", stop));
+    assert!(ran.said.contains("--resume --out"), "{}", ran.said);
+    desk.call("--quiet --resume --out @parts").done();
     assert_eq!(metrics(&desk, "whole"), metrics(&desk, "parts"));
 }
 
