@@ -40,7 +40,7 @@ fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let text = args.data.as_ref().map_or_else(|| Ok(BUILT_IN.concat()), read_text)?;
     let settings = TextSettings::new(3, BlockConfig::new(96, 4), args.steps);
     let folder = || Ok(RunDir::create_numbered(Path::new("runs/gpt"))?);
-    let mut training = TextTraining::begin(settings, &text, folder)?;
+    let mut training = TextTraining::begin(settings, &text, &console.stop, folder)?;
     console.say(&training.summary(&device));
     let outcome = training.fit(&device, console.stop.clone(), console.progress)?;
     if outcome.reason == StopReason::Interrupted {

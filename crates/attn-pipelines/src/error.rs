@@ -15,7 +15,7 @@ use crate::device::DeviceError;
 use crate::io_error::IoError;
 use crate::pronunciation::DictionaryError;
 use crate::run_dir::RunDirError;
-use crate::translation::{CorpusError, EncodeError, OtherMeaning, OtherVocabulary, SettingsError};
+use crate::translation::{CorpusError, EncodeError, OtherVocabulary, SettingsError};
 
 /// Why a program ends before it is done.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +48,6 @@ pub enum Error {
     /// Files of different runs.
     #[error(transparent)]
     OtherVocabulary(#[from] OtherVocabulary),
-    /// Settings that were changed since the weights were learned.
-    #[error(transparent)]
-    OtherMeaning(#[from] OtherMeaning),
     /// Files of different runs on one text.
     #[error(
         "the tokenizer has {tokens} tokens, but the model has {model}: they are of different runs"
@@ -141,6 +138,7 @@ impl Failure for Error {
         match self {
             Self::Train(TrainError::NotFinite { .. })
             | Self::TrainModel { source: TrainError::NotFinite { .. }, .. } => cli::WENT_WRONG,
+            Self::Tokenizer(TokenizerError::Stopped(_)) => cli::signal_status(),
             Self::Output(error) => error.status(),
             _ => cli::BAD_INPUT,
         }

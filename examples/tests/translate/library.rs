@@ -60,7 +60,7 @@ fn a_text_is_gone_on_with_as_a_stream() {
     let device = DeviceName::Auto.open().unwrap();
     let path = folder.path().join("gpt");
     let run = || Ok(RunDir::create(&path)?);
-    let mut training = TextTraining::begin(settings, &text, run).unwrap();
+    let mut training = TextTraining::begin(settings, &text, &StopSignal::new(), run).unwrap();
     training.fit(&device, StopSignal::new(), Progress::Hidden).unwrap();
 
     let generator = TextGenerator::load(&path, &device).unwrap();
@@ -100,4 +100,16 @@ fn a_classifier_is_trained_kept_and_loaded() {
     let stop = StopSignal::new();
     stop.stop();
     assert!(train(stop).is_none());
+}
+
+/// Byte pairs may take minutes to learn.
+#[test]
+fn a_stop_while_the_vocabulary_is_learned_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let stop = StopSignal::new();
+    stop.stop();
+    let command = TRAIN.replace("characters", "bpe --vocab 300");
+    let ran = desk.call_with(&format!("{command} --out @run"), "", stop);
+    assert_eq!(ran.ending.err().expect("it was stopped").status(), 130);
+    assert!(!desk.path("run").exists());
 }

@@ -25,7 +25,7 @@ pub struct Prediction {
     /// Probability that it praises.
     pub praise: f64,
     /// How much each word weighs, the mean over hops; `None` of a model that does not attend. The
-    /// words are those of [`words`](super::words).
+    /// words are those of [`words`](fn@super::words).
     pub weights: Option<Vec<f32>>,
 }
 

@@ -30,6 +30,8 @@ pub use exit::{BAD_INPUT, CLOSED_PIPE, Ending, Failure, WENT_WRONG, chain, code,
 pub use input::{Input, Line, LineError, MOST_LINES};
 pub use train::{go_on, outcome};
 
+pub(crate) use signals::status as signal_status;
+
 use crate::Error;
 
 /// What a signal that asks a program to end does to it.

@@ -13,7 +13,7 @@ static RECEIVED: AtomicI32 = AtomicI32::new(INTERRUPT);
 
 /// The exit status of a program that a signal ended: 128 and the number of the signal, as shells
 /// have it.
-pub(super) fn status() -> u8 {
+pub(crate) fn status() -> u8 {
     u8::try_from(128 + RECEIVED.load(Ordering::Relaxed)).unwrap_or(u8::MAX)
 }
 

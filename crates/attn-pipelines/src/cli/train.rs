@@ -25,7 +25,7 @@ impl PairArgs {
     ///
     /// # Errors
     ///
-    /// Fails if anything given is wrong; then nothing is left behind.
+    /// Fails if anything given is wrong, or `stop` is given meanwhile; then nothing is left behind.
     pub fn training<C: Architecture>(
         &self,
         settings: Settings<C>,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use attn_generate::{Generation, Limits, SamplerConfig, sample};
-use attn_train::Checkpoint;
 use attn_train::tokenizer::{EOS, Tokenizer};
+use attn_train::{Checkpoint, RunRecord};
 use attn_transformer::DecoderOnly;
 use burn::tensor::Device;
 
@@ -43,7 +43,9 @@ impl TextGenerator {
             return Err(Error::OtherTokenizer { tokens, model });
         }
         // Its parameters are never drawn: those of the checkpoint take their place.
-        let model = Checkpoint::best(run.path())?.load_model(settings.model.init(device))?;
+        let checkpoint = Checkpoint::best(run.path())?;
+        checkpoint.check(&RunRecord::new().with_config("model", &settings.model))?;
+        let model = checkpoint.load_model(settings.model.init(device))?;
         Ok(Self { model, tokenizer })
     }
 

@@ -2,7 +2,7 @@
 
 use attn_train::batch::Blocks;
 use attn_train::tokenizer::Tokenizer;
-use attn_train::{BatchSource, BlockSource, Outcome, Progress, StopSignal, Trainer};
+use attn_train::{BatchSource, BlockSource, Outcome, Progress, RunRecord, StopSignal, Trainer};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -29,15 +29,16 @@ impl TextTraining {
     ///
     /// # Errors
     ///
-    /// Fails if anything that was given is wrong. The folder is asked for last, so that nothing is
+    /// Fails if anything that was given is wrong, or `stop` is given. The folder is asked for last, so that nothing is
     /// left behind then.
     pub fn begin(
         mut settings: TextSettings,
         text: &str,
+        stop: &StopSignal,
         folder: impl FnOnce() -> Result<RunDir, Error>,
     ) -> Result<Self, Error> {
         settings.validate()?;
-        let tokenizer = Tokenizer::train(settings.tokenizer, [text])?;
+        let tokenizer = Tokenizer::train_with_stop(settings.tokenizer, [text], stop)?;
         settings.model.vocab = tokenizer.vocab_size();
         settings.validate()?;
         let mut tokens = tokenizer.encode(text)?;
@@ -90,7 +91,8 @@ impl TextTraining {
         parameters::draw(&model);
         let objective = config.sequence_loss();
         let trainer = Trainer::new(config, model, objective, device)?;
-        let trainer = trainer.with_stop(stop).with_progress(progress);
+        let record = RunRecord::new().with_config("model", &self.settings.model);
+        let trainer = trainer.with_stop(stop).with_progress(progress).with_record(record);
         let mut trainer = trainer.save_to(self.run.path())?;
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)
     }

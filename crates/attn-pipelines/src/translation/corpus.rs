@@ -8,7 +8,7 @@ use attn_files::json::{self, JsonError};
 use attn_train::data::{DataError, Pair, read_pairs, read_parallel};
 use serde::{Deserialize, Serialize};
 
-use super::{Meaning, path_record};
+use super::path_record;
 use crate::dates::{Sample, Split, samples};
 
 /// Where pairs come from.
@@ -70,9 +70,6 @@ pub struct CorpusRecord {
     /// Hash of the validation pairs; runs of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_fingerprint: Option<String>,
-    /// What gives the weights their meaning; runs of before have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meaning: Option<Meaning>,
 }
 
 /// The corpus of a run cannot be found again.
@@ -177,25 +174,21 @@ impl Texts {
 }
 
 fn fingerprint(pairs: &[Pair]) -> String {
-    let line = |pair: &Pair| format!("{}\t{}\n", pair.source, pair.target).into_bytes();
-    hash(pairs.iter().map(line))
-}
-
-/// FNV-1a of bytes: the same on every machine and in every version, which std's hashes are not.
-pub(super) fn hash(parts: impl IntoIterator<Item = Vec<u8>>) -> String {
+    // FNV-1a: the same on every machine and in every version, which std's hashes are not.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in parts.into_iter().flatten() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for pair in pairs {
+        for byte in [pair.source.as_bytes(), b"\t", pair.target.as_bytes(), b"\n"].concat() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
     format!("{hash:016x}")
 }
 
 impl CorpusRecord {
     /// Remembers a corpus.
-    pub fn new(corpus: Corpus, texts: &Texts, meaning: Meaning) -> Self {
+    pub fn new(corpus: Corpus, texts: &Texts) -> Self {
         let valid_fingerprint = Some(texts.valid_fingerprint());
-        let meaning = Some(meaning);
-        Self { corpus, fingerprint: texts.fingerprint(), valid_fingerprint, meaning }
+        Self { corpus, fingerprint: texts.fingerprint(), valid_fingerprint }
     }
 
     /// Reads what was remembered.
@@ -274,12 +267,7 @@ mod tests {
         let path = folder.path().join("data.json");
         let corpus = Corpus::Dates { train: 7, valid: 3, seed: 5 };
         let texts = corpus.read().unwrap();
-        let record = CorpusRecord {
-            corpus,
-            fingerprint: texts.fingerprint(),
-            valid_fingerprint: Some(texts.valid_fingerprint()),
-            meaning: None,
-        };
+        let record = CorpusRecord::new(corpus, &texts);
         record.save(&path).unwrap();
         let loaded = CorpusRecord::load(&path).unwrap();
         assert_eq!(loaded, record);

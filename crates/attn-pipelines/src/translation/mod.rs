@@ -4,7 +4,7 @@
 //! corpus       pairs, from files or built in   settings     what can be set
 //! vocabulary   text to tokens                  presets      what need not be
 //! architecture what a model is                 recurrent    recurrent encoder–decoders
-//! meaning      what weights stand for
+//! record       what gives weights their meaning
 //! training     a run                           translator   a trained model
 //! report       numbers for people              picture      what a translation attended to
 //! ```
@@ -12,10 +12,10 @@
 mod architecture;
 mod attention_name;
 mod corpus;
-mod meaning;
 mod path_record;
 mod picture;
 mod presets;
+mod record;
 mod recurrent;
 pub mod report;
 mod settings;
@@ -26,7 +26,6 @@ mod vocabulary;
 pub use architecture::{Alignments, Architecture, ArchitectureError, TranslationModel};
 pub use attention_name::AttentionName;
 pub use corpus::{Corpus, CorpusError, CorpusRecord, Texts, date_pair};
-pub use meaning::{Meaning, OtherMeaning};
 pub use picture::draw;
 pub use presets::{DATES_LEN, TEXT_LEN, UNKNOWN_VOCAB, VOCAB, WORDS_LEN};
 pub use recurrent::RecurrentPreset;

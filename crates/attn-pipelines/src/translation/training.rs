@@ -12,7 +12,7 @@ use burn::tensor::Device;
 
 use super::corpus::{Corpus, CorpusRecord, Texts};
 use super::vocabulary::{EncodeError, refuse_overlong};
-use super::{Architecture, Meaning, Settings, Vocabulary};
+use super::{Architecture, Settings, Vocabulary, record};
 use crate::{Error, RunDir, parameters};
 
 /// Everything that a training needs, read and checked.
@@ -35,8 +35,8 @@ impl<C: Architecture> Training<C> {
     ///
     /// # Errors
     ///
-    /// Fails if anything that was given is wrong, or `stop` is given while the vocabulary is learned. The folder is asked for last, so that nothing is
-    /// left behind then.
+    /// Fails if anything that was given is wrong, or `stop` is given while the vocabulary is learned. The
+    /// folder is asked for last, so that nothing is left behind then.
     pub fn begin(
         mut settings: Settings<C>,
         corpus: Corpus,
@@ -56,8 +56,7 @@ impl<C: Architecture> Training<C> {
 
         let run = folder()?.fill(|run| {
             vocabulary.save(run)?;
-            let meaning = Meaning::new(&settings, run)?;
-            CorpusRecord::new(corpus.clone(), &texts, meaning).save(&run.data())?;
+            CorpusRecord::new(corpus.clone(), &texts).save(&run.data())?;
             // The last one, because it is what makes the folder a run.
             Ok(settings.save(&run.settings())?)
         })?;
@@ -77,11 +76,6 @@ impl<C: Architecture> Training<C> {
         record.corpus = moved.unwrap_or(record.corpus);
         let texts = record.corpus.read()?;
         record.check(&texts)?;
-        if let Some(meaning) = &record.meaning {
-            let now = Meaning::new(&settings, &run)?;
-            meaning.check_weights::<C>(&now, &run.settings())?;
-            meaning.check_data(&now, &run.settings())?;
-        }
         if is_moved {
             record.save(&run.data())?;
         }
@@ -136,6 +130,7 @@ impl<C: Architecture> Training<C> {
         let objective = config.sequence_loss();
         let trainer =
             Trainer::new(config, model, objective, device)?.with_stop(stop).with_progress(progress);
+        let trainer = trainer.with_record(record::of_run(&self.settings, &self.run)?);
         let folder = self.run.path();
         let mut trainer = match Checkpoint::latest(folder) {
             // A run that ended before its first checkpoint begins again.

@@ -15,9 +15,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::settings::has_model_key;
 use super::vocabulary::{EncodeError, TooLong};
-use super::{
-    Alignments, Architecture, CorpusRecord, Meaning, Settings, TranslationModel, Vocabulary,
-};
+use super::{Alignments, Architecture, Settings, TranslationModel, Vocabulary, record};
 use crate::{Error, RunDir};
 
 /// A trained model with its vocabulary: text, tokens, beam search, tokens, text.
@@ -109,13 +107,11 @@ impl Translator {
         let settings = Settings::<C>::load(&run.settings())?;
         let vocabulary = Vocabulary::load(&run)?;
         vocabulary.check(&settings.model)?;
-        // A model that was copied without the record of its data is as good.
-        if let Ok(CorpusRecord { meaning: Some(meaning), .. }) = CorpusRecord::load(&run.data()) {
-            meaning.check_weights::<C>(&Meaning::new(&settings, &run)?, &run.settings())?;
-        }
+        let checkpoint = Checkpoint::best(run.path())?;
+        checkpoint.check(&record::of_run(&settings, &run)?)?;
         // Its parameters are never drawn: those of the checkpoint take their place.
         let model = settings.model.init(device);
-        let model = Checkpoint::best(run.path())?.load_model(model)?;
+        let model = checkpoint.load_model(model)?;
         let Settings { max_len, overlong, .. } = settings;
         Ok(Self { max_len, overlong, vocabulary, model: Box::new(model), device: device.clone() })
     }

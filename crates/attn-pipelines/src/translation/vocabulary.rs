@@ -84,6 +84,10 @@ impl Vocabulary {
         pairs: &[Pair],
         stop: &StopSignal,
     ) -> Result<Self, TokenizerError> {
+        // Others are learned in a moment; then there is a run, which can be gone on with.
+        let never = StopSignal::new();
+        let stop =
+            if matches!(settings.tokenizer, TokenizerKind::Bpe { .. }) { stop } else { &never };
         let sources = pairs.iter().map(|pair| pair.source.as_str());
         let targets = pairs.iter().map(|pair| pair.target.as_str());
         if settings.model.shares_vocabulary() {
