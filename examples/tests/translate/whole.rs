@@ -25,7 +25,7 @@ fn a_run_keeps_everything_and_reports_bleu() {
     let config: Value = serde_json::from_str(&desk.read("run/config.json")).unwrap();
     assert_eq!(config["training"]["seed"], 7);
     assert_eq!(config["model"]["block"]["d_model"], 8);
-    assert_eq!(config["tokenizer"], "characters");
+    assert_eq!(config["tokenizer"]["frequent_characters"]["vocab_size"], 4000);
     for file in ["data.json", "source.tokenizer.json", "target.tokenizer.json"] {
         assert!(desk.path("run").join(file).is_file(), "{file}");
     }
