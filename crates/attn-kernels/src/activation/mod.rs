@@ -32,7 +32,7 @@ impl Activation {
         twin::activation(self, x)
     }
 
-    /// `f(x) ⊗ y`: a gate and what it lets through (Dauphin et al. 2017; Shazeer 2020).
+    /// `f(x) ⊗ y`: a gate and what it multiplies (Dauphin et al. 2017; Shazeer 2020).
     ///
     /// # Shapes
     /// - `x`, `y` and result: the same, any
@@ -40,7 +40,7 @@ impl Activation {
     /// # Panics
     /// If the shapes differ.
     pub fn gate<const D: usize>(self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
-        assert_eq!(x.dims(), y.dims(), "a gate and what it lets through");
+        assert_eq!(x.dims(), y.dims(), "a gate and what it multiplies must have one shape");
         #[cfg(any(feature = "ndarray", feature = "flex"))]
         if has_kernels(&x) && has_kernels(&y) {
             return ops::gate(self, x, y);

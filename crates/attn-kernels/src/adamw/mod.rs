@@ -31,7 +31,11 @@ impl Step {
         moments: [Tensor<D>; 2],
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
         for other in [&gradient, &moments[0], &moments[1]] {
-            assert_eq!(parameter.dims(), other.dims(), "a parameter and what belongs to it");
+            assert_eq!(
+                parameter.dims(),
+                other.dims(),
+                "a parameter, its gradient and its moments must have one shape"
+            );
             assert!(!other.device().is_autodiff(), "a step of AdamW is not differentiable");
         }
         #[cfg(any(feature = "ndarray", feature = "flex"))]

@@ -60,7 +60,7 @@ for_slice_backends!(AdamWOps {
             });
             moments = of_second.map(|of_second| (of_first, of_second));
         });
-        let (first, second) = moments.expect("what changes is changed once");
+        let (first, second) = moments.expect("`modified` calls its function");
         (parameter, first, second)
     }
 });

@@ -98,7 +98,7 @@ fn losses() {
 }
 
 #[test]
-fn what_changes_each_element() {
+fn elementwise_updates() {
     let step = Step {
         beta_1: 0.9,
         beta_2: 0.99,

@@ -100,7 +100,7 @@ impl<T> Problem<'_, T> {
         assert_eq!(self.value.shape, [batch, kv_heads, keys, value_width], "value");
         for (view, name) in [(&self.query, "query"), (&self.key, "key"), (&self.value, "value")] {
             view.check(name);
-            assert!(view.shape[3] < 2 || view.strides[3] == 1, "rows of {name} are scattered");
+            assert!(view.shape[3] < 2 || view.strides[3] == 1, "rows of {name} are not contiguous");
         }
         if let Some(bias) = &self.bias {
             bias.check("bias");
@@ -140,7 +140,7 @@ impl<T> Saved<'_, T> {
         for view in [Some(&self.context), self.grad_context.as_ref()].into_iter().flatten() {
             view.check("context");
             assert_eq!(view.shape, [batch, heads, queries, value_width], "context");
-            assert!(value_width < 2 || view.strides[3] == 1, "rows of context are scattered");
+            assert!(value_width < 2 || view.strides[3] == 1, "rows of context are not contiguous");
         }
         let rows = batch * heads * queries;
         assert_eq!(self.statistics.len(), 2 * rows, "statistics");

@@ -46,6 +46,6 @@ fn check([n, v]: [usize; 2], labels: &[Option<u32>], smoothing: f64) {
     assert!(labels.len() == n, "{n} rows of logits but {} labels", labels.len());
     assert!((0.0..=1.0).contains(&smoothing), "label smoothing {smoothing} is not in 0.0..=1.0");
     if let Some(label) = labels.iter().flatten().find(|&&label| label as usize >= v) {
-        panic!("label {label} is not one of {v}");
+        panic!("label {label} is out of range for {v} classes");
     }
 }

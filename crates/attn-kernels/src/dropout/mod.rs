@@ -33,7 +33,11 @@ impl DropoutMask {
     /// # Panics
     /// If the shapes differ.
     pub fn apply_and_add<const D: usize>(self, x: Tensor<D>, residual: Tensor<D>) -> Tensor<D> {
-        assert_eq!(x.dims(), residual.dims(), "what is dropped and what it is added to");
+        assert_eq!(
+            x.dims(),
+            residual.dims(),
+            "the input of dropout and its residual must have one shape"
+        );
         #[cfg(any(feature = "ndarray", feature = "flex"))]
         if has_kernels(&x) && has_kernels(&residual) {
             return ops::dropout(self, x, Some(residual));

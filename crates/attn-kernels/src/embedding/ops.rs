@@ -13,7 +13,7 @@ pub(super) fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     let ([v, m], [b, s]) = (table.dims(), ids.dims());
     let row = |id: i64| match usize::try_from(id) {
         Ok(row) if row < v => row,
-        _ => panic!("id {id} is not one of {v}"),
+        _ => panic!("id {id} is out of range for a table of {v} rows"),
     };
     let rows = Embedding(ids.into_data().iter::<i64>().map(row).collect());
     run::<2, _, _, _>(rows, [table.into_dispatch()], None).reshape([b, s, m])

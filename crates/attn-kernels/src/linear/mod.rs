@@ -82,7 +82,7 @@ pub fn row_invariant_linear<const D: usize>(
 }
 
 /// [`linear`] maps of one tensor, each by a weight and a bias of its own: query, key and value of
-/// the same steps, or a gate and what it lets through.
+/// the same steps, or a gate and what it multiplies.
 ///
 /// The results and their gradients are those of one after the other. What is different is the
 /// gradient of `x`: each map adds its own to those of the others as it computes it, in place of

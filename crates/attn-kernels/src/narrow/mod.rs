@@ -85,7 +85,7 @@ mod tests {
 
     /// Writing to a tensor while a view of it exists writes to a copy.
     #[test]
-    fn a_part_stays_what_it_was() {
+    fn writing_to_a_tensor_does_not_change_its_narrowed_part() {
         for device in devices() {
             let whole = random([3, 7], &device);
             let part = narrow(whole.clone(), 1, 2, 3);

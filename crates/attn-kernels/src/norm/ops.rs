@@ -67,7 +67,7 @@ impl Operation<3, 2> for Norm {
             // For the gradients of gain and shift.
             of_x(None);
         }
-        let of_row = of_row.expect("what is modified is modified once");
+        let of_row = of_row.expect("`modified` calls its function");
         for (slot, of) in (1..).zip(of_row) {
             parents.register(slot, tensor::<B, f32>(of, gamma.shape(), &x.device()));
         }

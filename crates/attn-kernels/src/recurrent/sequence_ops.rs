@@ -180,7 +180,7 @@ impl Operation<5, 0> for Sequence {
         let gates = modified::<B, f32>(projected, |gates| {
             made = Some(forward(isa(), constants.sequences(spec, steps), gates));
         });
-        let [output, extra, states] = made.expect("what is modified is modified once");
+        let [output, extra, states] = made.expect("`modified` calls its function");
         let [output, extra] =
             [output, extra].map(|x| tensor::<B, f32>(x, [steps, rows, d], &device));
         last.put::<B>(tensor::<B, f32>(states, [spec.kind.states(), rows, d], &device));
@@ -215,7 +215,7 @@ impl Operation<5, 0> for Sequence {
             let (given, places) = (OutputGradients { output, gradient, last }, [gates, extra]);
             of_start = Some(backward(isa(), sequences, given, places, parents.wants(4)));
         });
-        let of_start = of_start.expect("what is modified is modified once");
+        let of_start = of_start.expect("`modified` calls its function");
         let [output, gates, extra] = [&output, &of_gates, &extra].map(slice::<B, f32>);
         if parents.wants(1) {
             let of_weight = of_weight(sequences, output, gates, extra);

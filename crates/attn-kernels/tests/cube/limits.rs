@@ -8,7 +8,7 @@ use attn_kernels::recurrent::{gru_cell, lstm_cell};
 use burn::tensor::Tensor;
 
 #[test]
-fn activations_far_out_are_their_limits() {
+fn activations_of_large_inputs_are_their_limits() {
     for f in ACTIVATIONS {
         let x = Tensor::<1>::from_floats([1e30, -1e30, 60.0, -60.0], &gpu());
         let x = x.autodiff().require_grad();

@@ -17,7 +17,7 @@ fn a_step_of_adamw_is_its_twin() {
 }
 
 #[test]
-fn a_sum_of_squares_is_one() {
+fn a_sum_of_squares_agrees_with_a_plain_sum() {
     let dims = [9, 31];
     let x = noise::<2>(dims, 1, &gpu(), DType::F32);
     let found = numbers(sum_of_squares(x.clone().transpose()));

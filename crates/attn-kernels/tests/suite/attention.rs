@@ -196,7 +196,7 @@ fn some_tensors_may_be_constants() {
 
 /// Views of other tensors: transposed, flipped, sliced and broadcast.
 #[test]
-fn how_a_tensor_lies_in_memory_does_not_matter() {
+fn the_memory_layout_does_not_change_the_result() {
     for device in devices() {
         let [b, h, g, q, k, d, v] = [2, 6, 3, 5, 7, 4, 9];
         let noise = |dims, seed| noise::<4>(dims, seed, &device, DType::F64);

@@ -43,7 +43,7 @@ fn check(case: &Case, what: &str, [found, expected]: [Vec<Vec<f64>>; 2], device:
 }
 
 #[test]
-fn sequences_are_their_twins_of_twice_the_precision() {
+fn sequences_agree_with_their_twins_in_f64() {
     for device in devices() {
         for case in cases() {
             let answers = [(Way::Kernel, DType::F32), (Way::Twin, DType::F64)]
@@ -183,7 +183,7 @@ fn a_loss_may_depend_on_a_part_of_the_results() {
 
 /// Who reads the gates' shares of the input besides finds them as they were.
 #[test]
-fn what_is_read_is_not_written_where_it_has_other_readers() {
+fn inputs_with_other_owners_are_not_overwritten() {
     for device in devices() {
         for gates in [3, 4] {
             let lengths = vec![3, 3];
@@ -245,7 +245,7 @@ fn gradients_of_the_twin_are_finite_differences() {
 
 #[test]
 #[should_panic(expected = "row 1 is longer than row 0: 3 and 2 steps")]
-fn rows_go_by_length() {
+fn rows_must_be_sorted_by_length() {
     let case =
         Case { gates: 4, lengths: vec![2, 3], steps: 3, d: 2, reverse: false, dropout: false };
     case.run(Way::Kernel, case.inputs(&Device::flex(), DType::F32));

@@ -101,7 +101,7 @@ fn values_and_gradients_are_those_of_the_twin() {
 /// Bad queries, keys and values reach the queries that see them, as NaN, and whatever gets a
 /// gradient from those; nothing else, not even where the gradient of such a query is NaN.
 #[test]
-fn what_is_not_a_number_reaches_only_those_that_see_it() {
+fn not_a_number_reaches_only_what_sees_it() {
     let device = Device::flex();
     let sizes @ [b, h, g, q, k, d, v] = [2, 6, 3, 5, 7, 4, 9];
     let pairs = [1, 1, q, k];

@@ -124,7 +124,11 @@ impl Sequences<'_> {
         let Self { kind, d, .. } = *self;
         let rows = self.rows();
         assert!(self.longest() <= self.steps, "more steps than {}", self.steps);
-        assert!(self.lengths.is_sorted_by(|a, b| a >= b), "{:?} rise", self.lengths);
+        assert!(
+            self.lengths.is_sorted_by(|a, b| a >= b),
+            "lengths {:?} are not in descending order",
+            self.lengths
+        );
         assert_eq!(self.weight.len(), kind.gates() * d * d, "a weight of another width");
         assert_eq!(self.hidden.len(), rows * d, "a state of another shape");
         let [of_cell, of_bias] = match kind {

@@ -29,7 +29,7 @@ proptest! {
 
     #[test]
     #[cfg_attr(miri, ignore = "large cases")]
-    fn kernels_of_f64_are_too(case in cases()) {
+    fn kernels_of_f64_are_as_exact_as_plain_loops(case in cases()) {
         // Here the loops are what is expected, and round as much as what is found: a sum of n terms
         // by up to n / 2 epsilons (Higham 2002, section 3.1), in each of two products.
         let terms = case.keys.max(case.queries * case.group) + case.width + case.value_width;
@@ -57,7 +57,7 @@ proptest! {
 
 /// One case for each way through the kernels, so small that Miri can run them.
 #[test]
-fn small_cases_of_every_kind_are_too() {
+fn small_cases_of_every_kind_are_as_exact() {
     let plain = Case {
         batch: 1,
         kv_heads: 1,
@@ -202,7 +202,7 @@ fn not_a_number_is_not_lost_between_parts() {
 }
 
 #[test]
-fn what_is_not_a_number_stays_where_it_is_seen() {
+fn not_a_number_reaches_only_queries_that_see_it() {
     let case = Case {
         batch: 1,
         kv_heads: 1,

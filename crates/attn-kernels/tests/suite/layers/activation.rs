@@ -19,7 +19,7 @@ fn activations_and_gates_are_those_of_burn() {
 }
 
 #[test]
-fn activations_far_out_are_their_limits() {
+fn activations_of_large_inputs_are_their_limits() {
     for device in devices() {
         for f in ACTIVATIONS {
             let x = [1e30, -1e30, f32::NAN, 60.0, -60.0, f32::INFINITY];

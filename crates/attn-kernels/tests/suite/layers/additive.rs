@@ -12,7 +12,7 @@ const SIZES: [[usize; 5]; 5] =
     [[1, 1, 1, 1, 1], [3, 1, 1, 50, 64], [2, 3, 5, 7, 21], [1, 2, 19, 4, 130], [2, 1, 8, 3, 65]];
 
 #[test]
-fn pairs_of_queries_and_keys_meet_in_a_hidden_layer() {
+fn additive_scores_agree_with_their_twins_in_f64() {
     for [b, h, q, k, d] in SIZES {
         // The longest sum is a score, or a gradient: of `v` over all pairs. A term has up to eight
         // roundings of its own, most of them the tangent's, and is 4 at most.
@@ -33,7 +33,7 @@ fn pairs_of_queries_and_keys_meet_in_a_hidden_layer() {
 
 /// Where the tangent has reached ±1, and where sums are infinite.
 #[test]
-fn far_out_a_score_is_a_sum_of_signs() {
+fn saturated_hidden_units_give_a_sum_of_signs() {
     for device in devices() {
         let of = |numbers: [f32; 2]| Tensor::<4>::from_floats([[[numbers]]], &device);
         let query = of([3e38, -40.0]).autodiff().require_grad();
@@ -51,7 +51,7 @@ fn far_out_a_score_is_a_sum_of_signs() {
 
 /// Padding is hidden after it was scored, and whatever it holds stays there.
 #[test]
-fn what_gets_no_gradient_adds_none() {
+fn readers_without_a_gradient_add_none() {
     let [q, k, d] = [3, 4, 5];
     for device in devices() {
         let draw = |rows: usize| {
@@ -90,7 +90,7 @@ fn what_is_frozen_needs_no_gradient() {
 }
 
 #[test]
-fn scores_of_nothing_are_nothing() {
+fn scores_of_empty_inputs_are_empty() {
     for device in devices() {
         for [b, q, k] in [[0, 3, 4], [2, 0, 4], [2, 3, 0]] {
             let [query, key] = [q, k].map(|rows| Tensor::ones([b, 1, rows, 5], &device));

@@ -33,14 +33,14 @@ fn embeddings_are_rows_and_their_gradients_the_sums_of_the_copies() {
 }
 
 #[test]
-#[should_panic(expected = "id 5 is not one of 5")]
+#[should_panic(expected = "id 5 is out of range for a table of 5 rows")]
 fn an_id_beyond_the_table_is_refused() {
     let device = Device::flex();
     embedding(Tensor::zeros([5, 2], &device), Tensor::from_ints([[4, 5]], &device));
 }
 
 #[test]
-#[should_panic(expected = "id -1 is not one of 5")]
+#[should_panic(expected = "id -1 is out of range for a table of 5 rows")]
 #[allow(deprecated)]
 fn an_id_before_the_table_is_refused() {
     let device = Device::ndarray();

@@ -95,7 +95,7 @@ fn a_row_has_the_same_bits_however_many_rows_there_are() {
             let by_columns = weight.clone().transpose().add_scalar(0.0).transpose();
             for weight in [weight, by_columns] {
                 let map = |rows: usize| {
-                    let x = x.clone().slice([0..rows]);
+                    let x = x.clone().narrow(0, 0, rows);
                     numbers(row_invariant_linear(x, weight.clone(), Some(bias.clone())))
                 };
                 let all = map(300);

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 /// Each number is a handful of operations on numbers of order one; a gradient is of twice as many.
 #[test]
-fn recurrent_cells_are_their_twins_of_twice_the_precision() {
+fn recurrent_cells_agree_with_their_twins_in_f64() {
     // Widths around those of vectors, rows around those of a task.
     for [rows, d] in [[1, 1], [3, 5], [2, 16], [7, 33], [140, 9], [5, 1100]] {
         let shapes = |gates: usize| [[rows, gates * d], [rows, gates * d], [rows, d]];
