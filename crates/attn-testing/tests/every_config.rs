@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Types that are read from a file and are no configuration.
 const NO_CONFIGURATION: [(&str, &str); 11] = [
-    ("Mask", "a value with a file format of its own, which `tests/mask/file.rs` tests"),
+    ("Mask", "a value with a file format of its own, which `tests/suite/mask/file.rs` tests"),
     ("Event", "a line of the metrics log"),
     ("TrainState", "what a checkpoint says of a training"),
     ("Best", "part of `TrainState`"),

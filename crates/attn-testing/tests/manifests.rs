@@ -125,7 +125,7 @@ fn published_crates_say_what_they_are() {
         let readme = readme.unwrap_or_else(|| panic!("{name}: no readme"));
         assert!(package.folder.join(readme).exists(), "{name}: no file {readme}");
         if depends_on_burn(name, package, &packages) {
-            let docs = &about["metadata"]["docs.rs"];
+            let docs = &about["metadata"]["docs"]["rs"];
             assert_eq!(docs["features"].as_array().unwrap()[0].as_str(), Some("flex"), "{name}");
             assert_eq!(package.feature("default"), Some(vec!["flex".into()]), "{name}: default");
         }

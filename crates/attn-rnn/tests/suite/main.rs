@@ -1,6 +1,6 @@
-//! The tests of the crate, but for those against PyTorch.
+//! The tests of the crate.
 //!
-//! On ndarray and flex; with the features `wgpu` of both, but for those in f64, there too:
+//! On ndarray and flex; with the features `wgpu` of both, but for those in f64 and those against PyTorch, there too:
 //! `cargo test -p attn-rnn -p attn-testing --features attn-rnn/wgpu,attn-testing/wgpu --test suite`.
 
 mod classifier;
@@ -13,6 +13,7 @@ mod invariance;
 mod local_centre;
 mod lstmn;
 mod models;
+mod parity_torch;
 mod pointer;
 mod recurrent;
 mod seq2seq;

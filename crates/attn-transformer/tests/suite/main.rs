@@ -1,4 +1,4 @@
-//! Properties of layers and models, through the public entry points alone.
+//! Properties of layers and models, and numbers of PyTorch, through the public entry points alone.
 
 mod attention;
 mod cache;
@@ -10,6 +10,7 @@ mod layout;
 mod mechanism_table;
 mod mechanisms;
 mod panics;
+mod parity_torch;
 mod records;
 mod rotary;
 mod states;

@@ -1,6 +1,6 @@
 //! A lowered mask is the same mask, in no more dimensions than it needs.
 
-use crate::strategy::{bools, pairs, shaped_mask};
+use super::strategy::{bools, pairs, shaped_mask};
 use attn_core::{AttentionShape, Mask};
 use burn::tensor::Device;
 use proptest::prelude::*;

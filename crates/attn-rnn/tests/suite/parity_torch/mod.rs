@@ -176,7 +176,7 @@ fn check(case: &Case, device: &Device) {
 
 #[test]
 fn packed_sequences_give_what_torch_gives() {
-    let file: File = serde_json::from_str(include_str!("../data/recurrent.json")).unwrap();
+    let file: File = serde_json::from_str(include_str!("../../data/recurrent.json")).unwrap();
     assert_eq!(file.cases.len(), 8);
     #[allow(deprecated)]
     let devices = [Device::ndarray().autodiff(), Device::flex().autodiff()];

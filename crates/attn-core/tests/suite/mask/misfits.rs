@@ -1,6 +1,6 @@
 //! A mask that does not fit the shape panics with both.
 
-use crate::strategy::bools;
+use super::strategy::bools;
 use attn_core::{AttentionShape, Mask};
 use burn::tensor::Device;
 

@@ -1,6 +1,6 @@
 //! Every kind, drawn by hand: square, and with more queries than keys.
 
-use crate::strategy::bools;
+use super::strategy::bools;
 use attn_core::{AttentionShape, Mask};
 
 #[track_caller]

@@ -1,6 +1,9 @@
 //! The law holds on the processor backends; with the feature `wgpu`, there too:
 //! `cargo test -p attn-core --features wgpu --test conformance`.
 
+mod mistakes;
+mod oracle;
+
 use attn_core::conformance::{Options, run};
 use burn::tensor::Device;
 

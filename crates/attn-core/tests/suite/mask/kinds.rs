@@ -1,6 +1,6 @@
 //! Each kind is what its formula says, at every position, negative ones included.
 
-use crate::strategy::{bools, columns, pairs, per_row, seen, shape};
+use super::strategy::{bools, columns, pairs, per_row, seen, shape};
 use attn_core::{AttentionShape, Mask};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,7 +1,7 @@
 //! `torch.nn.Transformer`, between embeddings with sinusoidal positions and a vocabulary
 //! projection. How final norms are compared is written in `torch_reference.py`.
 
-use crate::reference::{Reference, References, devices, find, gradient, load, load_linear};
+use super::reference::{Reference, References, devices, find, gradient, load, load_linear};
 use attn_core::Mask;
 use attn_transformer::{
     Activation, BlockConfig, EncoderDecoder, EncoderDecoderConfig, FeedForward, MultiHeadAttention,
@@ -46,7 +46,7 @@ struct Case {
 }
 
 fn file() -> File {
-    serde_json::from_str(include_str!("../data/transformer.json")).unwrap()
+    serde_json::from_str(include_str!("../../data/transformer.json")).unwrap()
 }
 
 fn config(sizes: &Sizes, case: &Case) -> EncoderDecoderConfig {

@@ -1,6 +1,6 @@
 //! A tile is what its pairs are.
 
-use crate::strategy::{leaf, per_row, shape, shaped_leaf, shaped_mask};
+use super::strategy::{leaf, per_row, shape, shaped_leaf, shaped_mask};
 use attn_core::{AttentionShape, Mask, Tile};
 use proptest::prelude::*;
 use std::ops::Range;
@@ -75,9 +75,9 @@ proptest! {
 
     #[test]
     fn what_is_open_for_a_shape_hides_nothing(
-        (shape, mask, single) in shape().prop_flat_map(|s| (Just(s), crate::strategy::mask(s), leaf(s))),
+        (shape, mask, single) in shape().prop_flat_map(|s| (Just(s), super::strategy::mask(s), leaf(s))),
     ) {
-        let hides = |mask: &Mask| crate::strategy::seen(mask, shape).contains(&false);
+        let hides = |mask: &Mask| super::strategy::seen(mask, shape).contains(&false);
         prop_assert!(!(mask.is_open_for(&shape) && hides(&mask)));
         prop_assert_eq!(single.is_open_for(&shape), !hides(&single));
     }

@@ -1,6 +1,6 @@
 //! The file format: a mask survives it, and what is no mask is an error that says why.
 
-use crate::strategy::{bools, shaped_mask};
+use super::strategy::{bools, shaped_mask};
 use attn_core::Mask;
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! The patterns of the literature are their definitions, pair by pair.
 
-use crate::strategy::{pairs, seen};
+use super::strategy::{pairs, seen};
 use attn_core::mask::BigBird;
 use attn_core::{AttentionShape, Mask};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ proptest! {
     /// Child et al. 2019, section 4.3: `A(1) = {j : ⌊j / l⌋ = ⌊i / l⌋}`, and
     /// `A(2) = {j : j mod l ∈ {l - c, …, l - 1}}`, both for `j <= i`.
     #[test]
-    fn fixed(steps in 1..=12_usize, (l, c) in crate::strategy::columns()) {
+    fn fixed(steps in 1..=12_usize, (l, c) in super::strategy::columns()) {
         let definition = |i: usize, j: usize| j <= i && (j / l == i / l || (l - c..l).contains(&(j % l)));
         prop_assert_eq!(seen(&Mask::fixed(l, c), square(steps)), by_definition(steps, definition));
     }

@@ -1,6 +1,6 @@
 //! Bound to a shape, a mask tells kernels what it tells everyone.
 
-use crate::strategy::{shaped_leaf, shaped_mask};
+use super::strategy::{shaped_leaf, shaped_mask};
 use attn_core::{AttentionShape, Mask};
 use attn_kernels::{Tile, Visibility};
 use proptest::prelude::*;
@@ -50,7 +50,7 @@ fn of_many_keys() {
         (0..blocks).map(|i| (0..blocks).map(|j| (i + j * j) % 3 == 0).collect()).collect()
     };
     let cells: Vec<bool> = (0..220 * 210).map(|index| index % 11 < 4).collect();
-    let matrix = Mask::visible(crate::strategy::bools(cells, [1, 1, 220, 210]));
+    let matrix = Mask::visible(super::strategy::bools(cells, [1, 1, 220, 210]));
     let mut kinds = vec![
         Mask::open(),
         Mask::nothing(),

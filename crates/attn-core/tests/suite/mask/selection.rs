@@ -1,6 +1,6 @@
 //! Selected rows see what the rows that they were saw.
 
-use crate::strategy::{pairs, shaped_mask};
+use super::strategy::{pairs, shaped_mask};
 use attn_core::{AttentionShape, Mask};
 use proptest::collection::vec;
 use proptest::prelude::*;

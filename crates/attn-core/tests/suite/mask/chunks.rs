@@ -1,6 +1,6 @@
 //! A decoder with a cache sees, chunk by chunk, what it would see of the whole at once.
 
-use crate::strategy::{pairs, positioned_mask, square};
+use super::strategy::{pairs, positioned_mask, square};
 use attn_core::AttentionShape;
 use proptest::prelude::*;
 

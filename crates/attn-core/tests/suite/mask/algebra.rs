@@ -1,6 +1,6 @@
 //! `&`, `|`, `!` are those of sets, and what needs no combination makes none.
 
-use crate::strategy::{mask, seen, shape, shaped_mask};
+use super::strategy::{mask, seen, shape, shaped_mask};
 use attn_core::{AttentionShape, Mask};
 use proptest::prelude::*;
 

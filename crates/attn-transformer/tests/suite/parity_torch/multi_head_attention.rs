@@ -1,6 +1,6 @@
 //! `torch.nn.MultiheadAttention`.
 
-use crate::reference::{Reference, References, devices, find, gradient, load_linear};
+use super::reference::{Reference, References, devices, find, gradient, load_linear};
 use attn_core::Mask;
 use attn_transformer::{AttentionOutput, MultiHeadAttention, MultiHeadAttentionConfig};
 use burn::nn::Linear;
@@ -41,7 +41,7 @@ impl Case {
 }
 
 fn file() -> File {
-    serde_json::from_str(include_str!("../data/multi_head_attention.json")).unwrap()
+    serde_json::from_str(include_str!("../../data/multi_head_attention.json")).unwrap()
 }
 
 fn roles(attention: &mut MultiHeadAttention) -> [(&'static str, &mut Linear); 4] {
