@@ -99,7 +99,7 @@ pub fn attend_with_weights(
 ) -> Attended {
     let Call { bias, sink, options } = Call::new(&query, &key, mask, options);
     let storage = query.dtype();
-    // The context is the kernel's, so that nobody's answer changes because somebody looks on.
+    // The context is the kernel's: requesting the weights must not change the context.
     let (context, log_sum_exp) =
         attention_with_lse(query.clone(), key.clone(), value, bias.clone(), sink.clone(), &options);
     // Not exp(score - log_sum_exp): these scores come of another product than the kernel's and round

@@ -48,6 +48,9 @@ fn read(path: &Path) -> Result<Vec<u8>, SettingsError> {
     fs::read(path).map_err(|source| SettingsError::Read { path: path.into(), source })
 }
 
+/// Keys of earlier versions, which settings still take but no longer write.
+const EARLIER: [&str; 2] = ["model.block.softcap", "model.block.attention_dropout"];
+
 /// Puts `changes` over `settings`; the unknown key and those it could have been, if there is one.
 fn overlay(
     settings: &mut Value,
@@ -60,6 +63,9 @@ fn overlay(
         (Value::Object(known), Value::Object(changes)) if is_structure => {
             for (key, change) in changes {
                 let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                if EARLIER.contains(&place.as_str()) {
+                    known.entry(&key).or_insert(Value::Null);
+                }
                 let Some(value) = known.get_mut(&key) else {
                     let names: Vec<&str> = known.keys().map(String::as_str).collect();
                     return Err((place, names.join(", ")));

@@ -1,6 +1,6 @@
 //! Explanations: what queries look at, in numbers that are small where the weights are not.
 //!
-//! The weights of an attention are queries × keys, which nobody reads and a long sequence cannot
+//! The weights of an attention are queries × keys, which are too many to be read, and a long sequence cannot
 //! hold. These functions compute them in tiles of queries, as [`attend`](crate::attend) weighs its
 //! values, and keep what is asked for. They are not differentiable, and the dropout of the options
 //! has no part in them: weights are those before dropout.

@@ -5,8 +5,8 @@ use crate::{AttendOptions, Mask};
 use burn::tensor::Tensor;
 
 /// The attention that each key receives, `Σ_i w_ij` over the queries: the column sums of the
-/// weights. Keys that take what nobody needs, "attention sinks" (Xiao et al. 2024, section 3.1),
-/// stand out, and so do those that nobody reads.
+/// weights. Keys that take weight that no query needs elsewhere, "attention sinks" (Xiao et al. 2024, section 3.1),
+/// stand out, and so do those that no query attends to.
 ///
 /// # Shapes
 /// - `query`: `[batch, heads, queries, d]`

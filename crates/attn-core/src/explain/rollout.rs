@@ -25,7 +25,7 @@ pub struct Layer<'a> {
 /// Â_l = ½ (A_l + I)        R = Â_L · … · Â_2 · Â_1
 /// ```
 ///
-/// A row sums to 1 as long as those of the weights do: what a query gives to a sink, or to nobody
+/// A row sums to 1 as long as those of the weights do: what a query gives to a sink, or to no key
 /// since it sees no key, is lost on the way.
 ///
 /// ```

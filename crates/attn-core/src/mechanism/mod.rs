@@ -13,9 +13,12 @@
 //! Time and memory that are not `q · k` are those under a mask that is causal, of keys, or both.
 //! [`LinearAttention`], [`Performer`], [`Retention`] and [`Lsh`] take any other mask too, at `q · k`.
 //!
-//! Time is that of the forward pass. In the backward pass of what goes through the keys chunk by chunk,
-//! the gradient of each chunk is as large as the whole, as burn 0.22 has it for a slice: beyond some
-//! thousand keys its time grows faster than this. The book's chapter has the measured growth.
+//! Time is that of the forward pass. The backward pass of what goes through the keys chunk by chunk takes
+//! `log(k / chunk)` times as long, as the gradient of a slice is as large as what it was cut from, and chunks
+//! are cut by halves.
+//!
+//! What [`Stepwise`] mechanisms keep of the steps before, in decoding, does not grow with their number for
+//! [`LinearAttention`], [`Performer`], [`Retention`] and [`GatedDelta`].
 //!
 //! Which pairs a mechanism considers is the business of a [`Mask`]; windows, blocks and global tokens
 //! are values of it.

@@ -102,7 +102,7 @@ impl PerformerConfig {
 /// features.
 ///
 /// `Ω` is a function of the seed, the same on each backend; it is not learned and is not part of a
-/// record. A model that calls [`redraw`](Self::redraw) has to remember with which seed.
+/// record. A model that calls [`redraw`](Self::redraw) has to keep the seed that it drew with.
 #[derive(Module, Debug)]
 pub struct Performer {
     /// `[d, m]`

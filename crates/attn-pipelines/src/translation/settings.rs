@@ -247,6 +247,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_an_earlier_version_are_taken_in() {
+        let settings =
+            overlaid(r#"{"model": {"block": {"softcap": 30.0, "attention_dropout": 0.2}}}"#)
+                .unwrap();
+        let mut expected = presets::tests::text();
+        let block = expected.model.block.with_softcap(30.0).with_attention_dropout(0.2);
+        expected.model.block = block;
+        assert_eq!(settings, expected);
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_place() {
         let error = overlaid(r#"{"model": {"block": {"head": 8}}}"#).unwrap_err().to_string();
         assert!(error.contains("mine.json: unknown key `model.block.head`"), "{error}");

@@ -19,7 +19,7 @@ use chunks::{Chunk, Writes};
 use serde::{Deserialize, Serialize};
 
 /// What the decay's bias starts from: `α = sigmoid(4) = 0.982` where keys are small, so that at first
-/// a state remembers some 50 steps.
+/// a state keeps most of the last 50 steps or so.
 const REMEMBERING: f64 = 4.0;
 
 /// Configuration of a [`GatedDelta`].

@@ -186,7 +186,7 @@ impl Mechanism for Lsh {
         let size = self.chunk.min(n);
         let chunks = Chunks { n, size, count: n.div_ceil(size) };
 
-        // Positions whose key nobody sees come last, or what it holds would move the others about.
+        // Positions whose key no query sees come last, or what it holds would change the order of the others.
         let unseen = match &inputs.visible {
             Visible::Rows { hidden, .. } => hidden.clone().map(|hidden| hidden.swap_dims(2, 3)),
             Visible::Pairs(visible) => Some(visible.clone().any_dim(2).bool_not()),

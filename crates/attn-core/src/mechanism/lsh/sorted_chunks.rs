@@ -118,7 +118,7 @@ impl Met<'_> {
         [self.queries.lists, self.chunks.count, self.chunks.size, self.chunks.met()]
     }
 
-    /// Which of them the mask lets through; nobody sees itself.
+    /// Which of them the mask lets through; no position sees itself.
     pub(super) fn visible(&self, visible: &Visible, [b, h]: [usize; 2]) -> Tensor<4, Bool> {
         let dims = self.dims();
         let Chunks { n, .. } = self.chunks;

@@ -71,7 +71,7 @@ impl RetentionConfig {
 /// | anything else | all weights | `q · k · (d + value_dim)` | `q · k` |
 ///
 /// A decoder keeps a [`LinearState`], whose size does not grow. What it gives up: softmax, and
-/// with it any choice of how long something is remembered. The keys of grouped queries are repeated,
+/// with it any choice of how long a key is kept. The keys of grouped queries are repeated,
 /// as each query head has its own decay.
 #[derive(Module, Debug)]
 pub struct Retention {
