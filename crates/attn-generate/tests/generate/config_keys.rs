@@ -98,7 +98,10 @@ fn each_key_of_beam_search_does_something() {
         .refused("n_best", [json!(0), json!(4)])
         .changes("length_penalty", [json!(0.0), json!(2.0)])
         .refused("length_penalty", [json!(-1.0)])
-        .changes("coverage_penalty", [json!({ "name": "gnmt", "beta": 2.0 })])
+        .changes(
+            "coverage_penalty",
+            [json!({ "name": "gnmt", "beta": 2.0 }), json!({ "name": "summary", "beta": 2.0 })],
+        )
         .check(searched);
     for name in ["gnmt", "summary"] {
         let penalty = json!({ "name": name, "beta": 1.0 });
