@@ -84,7 +84,7 @@ impl Ran {
     /// The message of a call that failed because of what it was given.
     #[track_caller]
     pub fn refused(self) -> String {
-        let error = self.ending.err().expect("the call is refused");
+        let error = self.ending.expect_err("the call is refused");
         assert_eq!(error.status(), 2, "{error}");
         chain(&*error)
     }

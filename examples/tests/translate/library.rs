@@ -110,6 +110,6 @@ fn a_stop_while_the_vocabulary_is_learned_leaves_nothing_behind() {
     stop.stop();
     let command = TRAIN.replace("characters", "bpe --vocab 300");
     let ran = desk.call_with(&format!("{command} --out @run"), "", stop);
-    assert_eq!(ran.ending.err().expect("it was stopped").status(), 130);
+    assert_eq!(ran.ending.expect_err("it was stopped").status(), 130);
     assert!(!desk.path("run").exists());
 }

@@ -98,7 +98,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint() {
         "\"max_steps\": 600, \"schedule\": {\"kind\": \"constant\", \"peak\": 1e30}",
     );
     desk.write("small.json", config);
-    let error = desk.call(&format!("{TRAIN} --out @run")).ending.err().expect("no number");
+    let error = desk.call(&format!("{TRAIN} --out @run")).ending.expect_err("no number");
     assert_eq!(error.status(), 1);
     assert!(error.to_string().contains("at step"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Lines to answer, as they come.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -73,10 +73,7 @@ impl Input {
             let line = if found.is_empty() || window.is_some() {
                 lines.recv().ok()
             } else {
-                match lines.recv_timeout(PAUSE) {
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-                    Ok(line) => Some(line),
-                }
+                lines.recv_timeout(PAUSE).ok()
             };
             match line {
                 Some(line) => found.push(line),
