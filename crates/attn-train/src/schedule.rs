@@ -180,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn rates_have_the_values_of_their_equations() {
+        let root = Schedule::InverseSquareRoot { peak: 0.5, warmup: 4 };
+        assert_eq!([1, 2, 4, 16, 64].map(|step| root.rate(step)), [0.125, 0.25, 0.5, 0.25, 0.125]);
+        let cosine = Schedule::Cosine { peak: 0.5, floor: 0.0, warmup: 4, steps: 20 };
+        assert_eq!([1, 2, 3].map(|step| cosine.rate(step)), [0.125, 0.25, 0.375]);
+    }
+
+    #[test]
+    fn the_factor_of_noam_is_one_if_it_is_not_given() {
+        let read = serde_json::from_str::<Schedule>;
+        let short = read(r#"{"kind": "noam", "d_model": 48, "warmup": 7}"#).unwrap();
+        assert_eq!(short, Schedule::Noam { factor: 1.0, d_model: 48, warmup: 7 });
+    }
+
+    #[test]
     #[should_panic(expected = "the first step is number 1, got step 0")]
     fn there_is_no_step_0() {
         Schedule::Constant { peak: 0.5, warmup: 3 }.rate(0);

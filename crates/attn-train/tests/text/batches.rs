@@ -108,6 +108,7 @@ fn a_target_needs_room_for_its_end() {
 #[test]
 fn a_window_is_followed_by_its_targets() {
     let blocks = Blocks::new((10..20).collect(), 4, 4);
+    assert!(!blocks.is_empty());
     assert_eq!(blocks.lengths(), [[4], [4], [1]]);
     let batch = blocks.batch(&[2, 0]);
     assert_eq!(batch.input.ids, [18, PAD, PAD, PAD, 10, 11, 12, 13]);
