@@ -14,8 +14,8 @@ fn logits(device: &Device) -> Tensor<2> {
 #[test]
 fn padding_counts_neither_as_right_nor_as_wrong() {
     for device in devices() {
-        let accuracy = token_accuracy(logits(&device), &[2, 0, 2, 0], 0);
-        assert_eq!(accuracy, Accuracy { right: 1, total: 2 });
+        let accuracy = token_accuracy(logits(&device), &[2, 1, 1, 0], 0);
+        assert_eq!(accuracy, Accuracy { right: 2, total: 3 });
         assert_eq!(token_accuracy(logits(&device), &[0; 4], 0), Accuracy::default());
     }
 }
@@ -28,10 +28,12 @@ fn token_accuracy_needs_a_target_for_each_row() {
 
 #[test]
 fn a_sequence_is_right_only_as_a_whole() {
-    let accuracy = sequence_accuracy(&["1987-03-03", "1987-03-04"], &["1987-03-03", "1987-03-03"]);
-    assert_eq!(accuracy.rate(), 0.5);
-    let ids = sequence_accuracy(&[vec![4, 5], vec![6]], &[vec![4, 5, 2], vec![6]]);
-    assert_eq!(ids, Accuracy { right: 1, total: 2 });
+    let dates = ["1987-03-03", "1987-03-04", "1987-03-05", "1987-03-06"];
+    let accuracy = sequence_accuracy(&dates, &[dates[0], dates[0], dates[2], dates[3]]);
+    assert_eq!(accuracy.rate(), 0.75);
+    let ids =
+        sequence_accuracy(&[vec![4, 5], vec![6], vec![7]], &[vec![4, 5, 2], vec![6], vec![7]]);
+    assert_eq!(ids, Accuracy { right: 2, total: 3 });
 }
 
 #[test]
