@@ -23,6 +23,14 @@ pub enum GenerateError {
         /// What is allowed.
         range: &'static str,
     },
+    /// More beams than fit into memory.
+    #[error("beams = {beams} is more than {most}: each has a state in memory")]
+    TooManyBeams {
+        /// Width of the beam asked for.
+        beams: usize,
+        /// The widest.
+        most: usize,
+    },
     /// More hypotheses are asked for than the beam has room for.
     #[error("n_best = {n_best} is more than beams = {beams}")]
     NBest {

@@ -4,6 +4,10 @@ use super::CoveragePenalty;
 use crate::{GenerateError, Limits};
 use serde::{Deserialize, Serialize};
 
+/// Every beam keeps a state of its own, and reads the logits of the whole vocabulary at every step: of
+/// 32 000 tokens, so many beams read 8 GiB.
+const MAX_BEAMS: usize = 1 << 16;
+
 /// How [`beam_search`](crate::beam_search) searches, and what it ranks by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +36,21 @@ impl BeamConfig {
         Self { limits, beams: 4, n_best: 1, length_penalty: 0.6, coverage_penalty: None }
     }
 
+    /// With another width of the beam.
+    pub fn with_beams(self, beams: usize) -> Self {
+        Self { beams, ..self }
+    }
+
+    /// With more results for each sentence.
+    pub fn with_n_best(self, n_best: usize) -> Self {
+        Self { n_best, ..self }
+    }
+
+    /// With another α.
+    pub fn with_length_penalty(self, length_penalty: f64) -> Self {
+        Self { length_penalty, ..self }
+    }
+
     /// With a penalty on the coverage of the source.
     pub fn with_coverage_penalty(self, penalty: CoveragePenalty) -> Self {
         Self { coverage_penalty: Some(penalty), ..self }
@@ -48,6 +67,9 @@ impl BeamConfig {
             if count == 0 {
                 return Err(GenerateError::Zero { key });
             }
+        }
+        if beams > MAX_BEAMS {
+            return Err(GenerateError::TooManyBeams { beams, most: MAX_BEAMS });
         }
         if n_best > beams {
             return Err(GenerateError::NBest { n_best, beams });
@@ -84,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nonsense_is_refused_by_name() {
+    fn a_value_out_of_range_is_refused_with_its_key() {
         let error = |config: BeamConfig| config.validate().unwrap_err().to_string();
         let config = BeamConfig::default();
         assert_eq!(config.validate(), Ok(()));
@@ -92,6 +114,11 @@ mod tests {
         assert_eq!(error(of(0, 1)), "beams is 0, must be at least 1");
         assert_eq!(error(of(3, 0)), "n_best is 0, must be at least 1");
         assert_eq!(error(of(3, 4)), "n_best = 4 is more than beams = 3");
+        assert_eq!(of(1 << 16, 1).validate(), Ok(()));
+        for beams in [(1 << 16) + 1, usize::MAX] {
+            let said = format!("beams = {beams} is more than 65536: each has a state in memory");
+            assert_eq!(error(of(beams, 1)), said);
+        }
         for (length_penalty, said) in [(-0.5, "-0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
             let expected = format!("length_penalty = {said} must be finite and at least 0");
             assert_eq!(error(BeamConfig { length_penalty, ..config.clone() }), expected);
