@@ -237,7 +237,7 @@ fn what_cross_attention_looked_at_is_reordered_with_the_target() {
                         ids(std::slice::from_ref(history), &device),
                     );
                     let expected: Tensor<2> = at_once.slice([0..1, turn..turn + 1]).squeeze_dim(1);
-                    let found = logits.clone().slice([row..row + 1]);
+                    let found = logits.clone().slice_dim(0, row..row + 1);
                     let what = format!("{mechanism}, turn {turn}, row {row}");
                     assert_close(&found, &expected, 2 * TERMS, &what);
                 }
