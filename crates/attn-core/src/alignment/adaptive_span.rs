@@ -77,7 +77,7 @@ impl AdaptiveSpanConfig {
     }
 }
 
-/// Adaptive attention span, Sukhbaatar et al. (2019): each head learns how far it looks back.
+/// Adaptive attention span, Sukhbaatar et al. (2019): each head learns the distance of its farthest key.
 ///
 /// `w_j = m_z(p - j) exp(s_j) / Σ_l m_z(p - l) exp(s_l)` with the soft mask
 /// `m_z(x) = min(max((R + z - x) / R, 0), 1)` of the distance: 1 up to the span `z`, then falling to
@@ -89,7 +89,7 @@ impl AdaptiveSpanConfig {
 /// weights of 0.
 ///
 /// # Learning
-/// What is learned is the share of `max_span`, so that a step of an optimiser moves a span by so many
+/// What is learned is the share of `max_span`, so that a step of an optimizer moves a span by so many
 /// times its learning rate. The share is clamped to `[0, 1]` where it is used, and the weights'
 /// gradient passes through the clamp, or else a span that was once at its end would stay there. Add
 /// [`penalty`](Self::penalty) to the loss, else no span has a reason to be short.
@@ -97,7 +97,7 @@ impl AdaptiveSpanConfig {
 /// # Cost
 /// `q · k` in time and memory here, as a softmax. What is saved is saved by [`mask`](Self::mask):
 /// keys outside of it have the weight 0 in every head, so that a windowed pass may skip them, and a
-/// cache forget them; then it is `q (z + R)`. What it gives up is all keys further away than the
+/// cache drop them; then it is `q (z + R)`. What it gives up is all keys further away than the
 /// span.
 #[derive(Module, Debug)]
 pub struct AdaptiveSpan {

@@ -69,8 +69,8 @@ impl ChunkwiseConfig {
 }
 
 /// Monotonic chunkwise attention, "MoChA", Chiu & Raffel (2018): a query stops as in
-/// [monotonic attention](super::Monotonic), and then looks at the `w` keys that end where it
-/// stopped, by a softmax.
+/// [monotonic attention](super::Monotonic), and then attends by a softmax to the `w` keys that end where
+/// it stopped.
 ///
 /// With the probabilities `α` to stop,
 /// `β_ij = Σ_{j ≤ m < j + w} α_im exp(u_ij) / Σ_{m - w < l ≤ m} exp(u_il)`; in decoding `α` is 1
@@ -79,8 +79,8 @@ impl ChunkwiseConfig {
 /// # Energies
 /// The paper learns two functions, one for the monotonic energies and one for those in the chunk.
 /// Here the scores are the energies `u` in the chunk, and the monotonic ones are `g u + r` with a
-/// learned gain `g` and offset `r`: a key that is looked at more is also one to stop at. The softmax
-/// sees no difference between scores that are shifted, so `r` costs it nothing.
+/// learned gain `g` and offset `r`: a key with a larger weight is also more probably one to stop at. The softmax
+/// does not depend on what all scores have in common, so `r` does not change it.
 ///
 /// Masks, the end of the keys, noise, decoding and the steps are as in
 /// [monotonic attention](super::Monotonic); `α` is what is carried. Keys that are hidden, or before

@@ -37,8 +37,8 @@ impl HardConfig {
 /// weight is 1; all others are 0.
 ///
 /// The weights have no gradient: that of the scores comes from the [`Draw`] and a reward, by
-/// [`Reinforce`](super::Reinforce). It gives up the exactness of the gradient, which is so only in
-/// the mean.
+/// [`reinforce_loss`](super::reinforce_loss) or [`Reinforce`](super::Reinforce). That gradient is exact only
+/// in the mean over draws.
 ///
 /// Draws on tensors that autodiff follows, with one seed of this thread's
 /// [`random`](crate::random) stream for each call and numbers that are a function of seed, batch,

@@ -69,7 +69,7 @@ pub(crate) use weigh::weigh_visible;
 
 use burn::tensor::Tensor;
 
-/// How scores become weights; which keys are hidden is told with the scores.
+/// How scores become weights; [`Scores`] say which keys are hidden.
 ///
 /// Implementations see scores that are finite everywhere, and what they return for hidden keys and
 /// for queries that see none does not matter, as long as it is finite and its gradient is:
@@ -83,7 +83,7 @@ pub trait Alignment {
     fn align(&self, scores: &Scores<'_>) -> Aligned;
 }
 
-/// Weights, and what else an alignment has to say.
+/// Weights, and what the next query or a training objective needs beside them.
 #[derive(Clone, Debug)]
 pub struct Aligned {
     /// `[batch, heads, queries, keys]`
@@ -102,7 +102,7 @@ impl Aligned {
     }
 }
 
-/// What is known of keys that were drawn: what a score-function gradient needs.
+/// The draws of keys by hard attention, for a score-function gradient such as [`reinforce_loss`].
 #[derive(Clone, Debug)]
 pub struct Draw {
     /// `[batch, heads, queries]`: logarithm of the probability of the key that was drawn; 0 for a

@@ -1,9 +1,10 @@
-//! What a decoder has looked at so far.
+//! The attention of the steps so far.
 
 use super::Aligned;
 use burn::tensor::{Int, Tensor};
 
-/// The steps before this one, for scores and alignments that look back; the others do not ask.
+/// The attention of the steps before this one, for scores and alignments that depend on it; the others
+/// ignore it.
 ///
 /// State is an argument: [`Attention::cross_attend`](crate::mechanism::Attention::cross_attend) takes it and leaves
 /// behind what the next step needs, so that a sequence may be read whole, in chunks, or step by step
@@ -17,8 +18,8 @@ pub struct Past {
     /// Weights of all queries so far, summed: the coverage (See et al. 2017, equation 10),
     /// `[batch, heads, keys]`; none at the start.
     pub coverage: Option<Tensor<3>>,
-    /// What the alignment told its successor, [`Aligned::carry`]; none at the start, and where
-    /// weights say it all.
+    /// What the alignment of the last query left for the next, [`Aligned::carry`]; `None` at the start,
+    /// and where the weights are enough.
     pub carry: Option<Tensor<3>>,
 }
 

@@ -1,4 +1,4 @@
-//! Numbers in a row, to compare positions with.
+//! Consecutive numbers, to compare with positions.
 
 use burn::tensor::{FloatDType, Int, Tensor};
 use std::ops::Range;

@@ -3,20 +3,20 @@
 use super::Past;
 use burn::tensor::{Bool, Device, Tensor};
 
-/// Scores, and which of them count.
+/// Scores, and which of their keys are visible.
 #[derive(Clone, Debug)]
 pub struct Scores<'a> {
     /// `[batch, heads, queries, keys]`, finite everywhere; 0 for hidden keys.
     pub values: Tensor<4>,
     /// `[batch, heads, queries, keys]`: which keys each query sees. `None`: all.
     pub visible: Option<Tensor<4, Bool>>,
-    /// The queries that were scored, `[batch, heads, queries, width]`, for alignments that ask them
-    /// more; none where scores came alone.
+    /// The queries that were scored, `[batch, heads, queries, width]`, for alignments that depend on
+    /// them; `None` where only the scores are known.
     pub query: Option<&'a Tensor<4>>,
     /// The steps before these queries.
     pub past: &'a Past,
-    /// How many queries of the same reading follow these: where a score looks back, they are aligned
-    /// one by one.
+    /// How many queries of the same call follow these: where a score depends on earlier weights, they
+    /// are aligned one by one.
     pub behind: usize,
 }
 
@@ -26,7 +26,7 @@ impl Scores<'_> {
         self.values.dims()
     }
 
-    /// Where they are; without autodiff, for masks and constants.
+    /// Their device without autodiff, for masks and constants.
     pub fn plain_device(&self) -> Device {
         self.values.device().without_autodiff()
     }
@@ -39,7 +39,7 @@ impl Scores<'_> {
         }
     }
 
-    /// The same scores, of which only those count that are also `kept`.
+    /// The same scores, with those hidden that are not `kept`.
     ///
     /// # Shapes
     /// - `kept`: `[batch, heads, queries, keys]`

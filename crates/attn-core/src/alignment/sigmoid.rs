@@ -67,7 +67,7 @@ impl SigmoidConfig {
 /// Sigmoid attention, Ramapuram et al. (2024), section 2: `w_j = σ(s_j + b)`, each key for itself.
 ///
 /// With `b = -ln n` the weights of `n` keys of score 0 sum to about 1. What it gives up is exactly
-/// that sum: a row may weigh anything between 0 and the number of its keys. Time and memory of
+/// that sum: the weights of a row sum to anything between 0 and the number of its keys. Time and memory of
 /// queries × keys.
 #[derive(Module, Debug)]
 pub struct Sigmoid {

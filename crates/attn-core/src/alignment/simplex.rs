@@ -1,4 +1,4 @@
-//! What alignments share that solve for a point of the simplex, or choose one of its corners.
+//! What alignments share whose weights are a solved point of the simplex, or one of its corners.
 
 use super::Scores;
 use super::range::range;

@@ -6,11 +6,11 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Where a query may leave the attention that it gives to no key.
+/// A logit beside the scores, whose share of the softmax goes to no key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SinkConfig {
-    /// Nowhere: the weights of a query that sees a key sum to 1.
+    /// None: the weights of a query that sees a key sum to 1.
     #[default]
     None,
     /// A logit of 0, [`Sink::Zero`](crate::Sink::Zero).

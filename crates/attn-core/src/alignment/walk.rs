@@ -1,19 +1,19 @@
-//! The walk over the keys that monotonic alignments share.
+//! The recurrence over keys and queries of monotonic alignments.
 
 use super::{Aligned, Scores};
 use crate::cut::cut;
 use crate::logistic::logistic;
 use burn::tensor::Tensor;
 
-/// What a query does at each key that it comes to, `[b, h, q, k]`.
+/// The probabilities of each query to stop or to go on at each key that it reaches, `[b, h, q, k]`.
 ///
 /// A query starts where the one before it stopped, the first one at the first key, and goes from key
 /// to key until it stops. One that goes on past the last key stops nowhere, and neither do those
 /// after it.
 pub(super) struct Walk {
-    /// The probability to stop there.
+    /// To stop there.
     stop: Tensor<4>,
-    /// The probability to go on to the next, which is the rest.
+    /// To go on to the next key, 1 less that.
     go: Tensor<4>,
 }
 
@@ -37,7 +37,7 @@ impl Walk {
     }
 
     /// The probability `α_ij` that query `i` stops at key `j`, as weights, and that of the last
-    /// query as what to carry.
+    /// query as the carry.
     ///
     /// `x_j = go_{j-1} x_{j-1} + α_{i-1,j}`, the probability to come to key `j`, is found by
     /// doubling (Hillis & Steele 1986): in `⌈log₂ k⌉` rounds, each of which makes of every key's
@@ -67,7 +67,7 @@ impl Walk {
             let alpha = stop * come;
             last = match &blind {
                 None => alpha.clone(),
-                // A query that sees no key does not walk.
+                // A query that sees no key stays where the one before it stopped.
                 Some(blind) => {
                     let blind = blind.clone().slice_dim(2, i..i + 1).expand([b, h, 1, k]);
                     alpha.clone().mask_where(blind, last)

@@ -8,7 +8,7 @@ use burn::tensor::{Bool, FloatDType, Tensor};
 /// The weights that an alignment gives to scores of any origin, under a mask and the
 /// [law](crate#the-law-of-attention).
 ///
-/// `query` are the queries that were scored, for alignments that ask them more, and `past` the steps
+/// `query` are the queries that were scored, for alignments that depend on them, and `past` the steps
 /// before them. Half-precision scores are aligned in f32.
 ///
 /// # Shapes
@@ -33,7 +33,7 @@ pub fn weigh(
 }
 
 /// [`weigh`] with a mask that has been lowered, `[batch, heads, queries, keys]`, to what is visible, of
-/// queries that `behind` others of their reading follow.
+/// queries that `behind` others of the same call follow.
 pub(crate) fn weigh_visible(
     alignment: &dyn Alignment,
     scores: Tensor<4>,
