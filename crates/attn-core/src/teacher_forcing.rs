@@ -83,6 +83,7 @@ pub struct Prediction {
 
 /// Unnormalized log-probabilities of the tokens at every position.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one a step of training")]
 pub enum TokenScores {
     /// The logits are `features · weight + bias`. A loss can make them block by block, so that those
     /// of all positions are never in memory at once.

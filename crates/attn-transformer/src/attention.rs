@@ -172,6 +172,7 @@ pub struct MultiHeadAttention {
 }
 
 /// The keys and values that queries attend to.
+#[allow(clippy::large_enum_variant, reason = "lives for one call")]
 enum Attended<'a> {
     /// Those of the steps of the queries, added to a state where there is one.
     Own { key: Tensor<4>, value: Tensor<4>, state: Option<&'a mut AnyState> },

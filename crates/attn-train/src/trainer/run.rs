@@ -40,7 +40,6 @@ impl Run {
     }
 
     /// The latest checkpoint in `directory`, and the run that goes on from it.
-
     ///
     /// `check` says whether it may; if not, nothing has been touched.
     pub(super) fn resume(

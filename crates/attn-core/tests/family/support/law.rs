@@ -104,7 +104,7 @@ pub fn check_law_of_mechanism<M: Mechanism>(
                 let sizes = [q, k, v].map(|leaf| leaf.shape().num_elements());
                 let found = [0, 1, 2].map(|part| {
                     let zeros = vec![0.0; sizes[part]];
-                    found[part].as_ref().map_or(zeros, |gradient| values(gradient))
+                    found[part].as_ref().map_or(zeros, values)
                 });
                 (values(&context), found, missing)
             };
