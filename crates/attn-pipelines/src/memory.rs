@@ -57,7 +57,8 @@ fn product(a: usize, b: usize) -> u128 {
 pub(crate) fn of_blocks(layers: usize, block: &BlockConfig) -> u128 {
     let d = block.d_model;
     let d_ff = block.d_ff.unwrap_or(d);
-    let weights = product(d, d).saturating_mul(2).saturating_add(product(d, d_ff) * 2);
+    let weights =
+        product(d, d).saturating_mul(2).saturating_add(product(d, d_ff).saturating_mul(2));
     weights.saturating_add(1).saturating_mul(layers as u128)
 }
 
@@ -66,7 +67,9 @@ pub(crate) fn of_recurrent(config: &RecurrentConfig) -> u128 {
     let RecurrentConfig { d_input, d_hidden, layers, .. } = *config;
     // The simplest cells have three gates.
     let of_states = product(d_hidden, d_hidden).saturating_mul(3).saturating_add(1);
-    of_states.saturating_mul(layers as u128).saturating_add(product(d_input, d_hidden) * 3)
+    of_states
+        .saturating_mul(layers as u128)
+        .saturating_add(product(d_input, d_hidden).saturating_mul(3))
 }
 
 /// A table of embeddings.
