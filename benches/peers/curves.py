@@ -38,16 +38,16 @@ def train(arguments, batches, seed=None):
     matrices = [weight for weight in model.parameters() if weight.dim() >= 2]
     others = [weight for weight in model.parameters() if weight.dim() < 2]
     decays = [{"params": matrices, "weight_decay": arguments["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(decays, lr=arguments["learning_rate"], eps=arguments["epsilon"])
+    optimizer = torch.optim.AdamW(decays, lr=arguments["learning_rate"], eps=arguments["epsilon"])
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     losses = []
     for ids, following in batches:
         if generator is not None:
             perturb(model, generator)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(ids).flatten(0, 1), following.flatten())
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return losses
 

@@ -162,7 +162,7 @@ class Side:
     def __init__(self, arguments):
         self.setting = setting = arguments["setting"]
         self.model = MODELS[setting["model"]](setting)
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=arguments["learning_rate"],
             eps=arguments["epsilon"],
@@ -175,11 +175,11 @@ class Side:
 
     def train(self):
         self.model.train()
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         logits = self.model(self.ids, self.source)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), self.next.flatten())
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         if not math.isfinite(loss.item()):
             sys.exit(f"the loss is {loss.item()}")
 
@@ -210,7 +210,7 @@ def part(event, setting):
         return any(part in name for name in names for part in parts)
 
     if called("Optimizer"):
-        return "optimiser"
+        return "optimizer"
     # Only the logits have as many columns as there are tokens, and so have the gradients of what makes them.
     if called("cross_entropy", "nll_loss", "NllLoss", "log_softmax", "LogSoftmax") or (
         called("linear", "addmm", "aten::mm", "Mm", "aten::t") and any(setting["vocabulary"] in shape for shape in shapes)

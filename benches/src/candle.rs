@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 const NAME: &str = "candle 0.11, CPU";
 
-/// A model, its optimiser and its batch.
+/// A model, its optimizer and its batch.
 pub struct Candle {
     model: Model,
     variables: VarMap,
-    optimiser: AdamW,
+    optimizer: AdamW,
     /// `[b, s]`
     ids: Tensor,
     /// `[b · s]`
@@ -51,13 +51,13 @@ impl Candle {
             eps: Setting::EPSILON.into(),
             weight_decay: Setting::WEIGHT_DECAY.into(),
         };
-        let optimiser = AdamW::new(variables.all_vars(), parameters)?;
+        let optimizer = AdamW::new(variables.all_vars(), parameters)?;
         let Batch { rows, ids, next, .. } = setting.draw_batch();
         let [ids, next] = [
             Tensor::from_vec(ids, (rows, setting.steps), &Device::Cpu)?,
             Tensor::from_vec(next, rows * setting.steps, &Device::Cpu)?,
         ];
-        Ok(Self { model, variables, optimiser, ids, next })
+        Ok(Self { model, variables, optimizer, ids, next })
     }
 
     fn work(&mut self, work: Work) -> Result<()> {
@@ -65,7 +65,7 @@ impl Candle {
             Work::Train => {
                 let logits = self.model.logits(&self.ids, true)?.flatten_to(1)?; // [b · s, v]
                 let loss = loss::cross_entropy(&logits, &self.next)?;
-                self.optimiser.backward_step(&loss)?;
+                self.optimizer.backward_step(&loss)?;
                 let loss = loss.to_scalar::<f32>()?;
                 if !loss.is_finite() {
                     candle_core::bail!("the loss is {loss}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Forward, loss, backward and optimiser step, with dropout.
+    /// Forward, loss, backward and optimizer step, with dropout.
     Train,
     /// Logits of the batch, without gradients and dropout.
     Forward,

@@ -1,5 +1,5 @@
 //! A side that runs in this process: any language model of burn modules, trained by burn's own
-//! optimiser on burn's own loss.
+//! optimizer on burn's own loss.
 
 use crate::contest::{Side, SideError, Work};
 use crate::language_model::LanguageModel;
@@ -10,13 +10,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A model with its optimiser and its batch.
+/// A model with its optimizer and its batch.
 pub struct Native<M> {
     name: String,
     device: Device,
-    /// `None` only while the optimiser has it: a second owner would make it copy every weight.
+    /// `None` only while the optimizer has it: a second owner would make it copy every weight.
     model: Option<M>,
-    optimiser: ModuleOptimizer,
+    optimizer: ModuleOptimizer,
     inputs: Inputs,
     /// `[rows · steps]`
     next: Tensor<1, Int>,
@@ -34,7 +34,7 @@ impl<M: LanguageModel> Native<M> {
     pub fn new(name: String, model: M, setting: &Setting, device: &Device) -> Self {
         let batch = setting.draw_batch();
         let next = TensorData::new(batch.next.clone(), [batch.next.len()]);
-        let optimiser = AdamWConfig::new()
+        let optimizer = AdamWConfig::new()
             .with_epsilon(Setting::EPSILON)
             .with_weight_decay(Setting::WEIGHT_DECAY)
             .init();
@@ -42,7 +42,7 @@ impl<M: LanguageModel> Native<M> {
             name,
             device: device.clone(),
             model: Some(model),
-            optimiser,
+            optimizer,
             inputs: batch.inputs(device),
             next: Tensor::from_data(next, device),
             loss: CrossEntropyLossConfig::new().init(device),
@@ -62,7 +62,7 @@ impl<M: LanguageModel> Native<M> {
         let logits = model.logits(self.inputs.clone());
         let loss = self.loss.forward(logits.flatten(0, 1), self.next.clone());
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        self.model = Some(self.optimiser.step(Setting::LEARNING_RATE, model, gradients));
+        self.model = Some(self.optimizer.step(Setting::LEARNING_RATE, model, gradients));
         // A training loop reports its loss; reading it also waits for the device.
         loss.into_scalar()
     }
@@ -82,7 +82,7 @@ impl<M: LanguageModel> Side for Native<M> {
             Work::Train => {
                 let start = Instant::now();
                 let loss = self.train();
-                // The loss says nothing of the optimiser's work, which is still under way on a GPU.
+                // The loss says nothing of the optimizer's work, which is still under way on a GPU.
                 self.device.sync().map_err(|error| self.failed(error))?;
                 let time = start.elapsed();
                 if !loss.is_finite() {

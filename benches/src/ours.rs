@@ -120,7 +120,7 @@ fn loss<M: Projected>(model: &M, batch: &Batch, device: &Device) -> LossSum {
     projected_cross_entropy(features, model.head(), &batch.next, 0.0, NO_PADDING)
 }
 
-/// A trainer of `model` on `device`, with the optimiser of every side.
+/// A trainer of `model` on `device`, with the optimizer of every side.
 ///
 /// # Errors
 /// If the trainer refuses its configuration.

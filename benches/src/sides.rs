@@ -37,7 +37,7 @@ impl Contestant {
         })
     }
 
-    /// What two training steps have resident: the second also has what the optimiser remembers of
+    /// What two training steps have resident: the second also has what the optimizer remembers of
     /// the first. `None` where the system does not say.
     ///
     /// A peak is that of a whole process. PyTorch gets one here; any other side is measured in this

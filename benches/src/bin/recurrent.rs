@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Forward and backward of LSTM and GRU out of attn-rnn and out of burn's own layers, on each device,
 /// and, if asked for, in PyTorch on the CPU. A linear head makes a number of each step, and the loss is
-/// the mean of their squares. Inputs have gradients too; there is no optimiser.
+/// the mean of their squares. Inputs have gradients too; there is no optimizer.
 #[derive(Parser, Debug)]
 #[command(name = "recurrent")]
 struct Arguments {

@@ -4,7 +4,7 @@
 //! by grows: each step starts from weights that differ already. How much is right is asked of PyTorch
 //! itself. It trains again, three times, with every weight moved to a neighbouring number of f32, up
 //! or down by chance, before each step. That is the least that two correct implementations differ
-//! by: an optimiser's step ends in rounding every weight, so two orders of the same sum that fall on
+//! by: an optimizer's step ends in rounding every weight, so two orders of the same sum that fall on
 //! either side of a tie are a neighbour apart, at every step. What training makes of such differences,
 //! Adam's division by the size of a small gradient included, it makes of ours.
 //!

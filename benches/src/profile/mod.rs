@@ -24,7 +24,7 @@ pub enum Part {
     Attention,
     /// The vocabulary projection, and cross-entropy.
     Loss,
-    /// Layer normalisation.
+    /// Layer normalization.
     Norm,
     /// Of the feed-forward layer.
     Activation,
@@ -65,7 +65,7 @@ impl Part {
             Self::Activation => "activation",
             Self::Dropout => "dropout and residuals",
             Self::Embedding => "embeddings",
-            Self::Optimizer => "optimiser",
+            Self::Optimizer => "optimizer",
             Self::Rest => "everything else",
             Self::Waiting => "waiting",
         }

@@ -1,4 +1,4 @@
-//! Layer normalisation and its root-mean-square form.
+//! Layer normalization and its root-mean-square form.
 
 use crate::config::{ConfigError, check_nonzero, check_positive};
 use attn_kernels::norm::{layer_norm, norm_with_residual, rms_norm};
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormKind {
-    /// Layer normalisation, `(x - mean(x)) / sqrt(var(x) + ε) · γ + β`, with the biased variance
+    /// Layer normalization, `(x - mean(x)) / sqrt(var(x) + ε) · γ + β`, with the biased variance
     /// (Ba, Kiros & Hinton 2016, equations 3–4).
     #[default]
     Layer,
-    /// Root-mean-square normalisation, `x / sqrt(mean(x²) + ε) · γ` (Zhang & Sennrich 2019,
+    /// Root-mean-square normalization, `x / sqrt(mean(x²) + ε) · γ` (Zhang & Sennrich 2019,
     /// equation 4).
     Rms,
 }
@@ -39,7 +39,7 @@ pub(crate) fn default_epsilon() -> f64 {
 }
 
 impl NormConfig {
-    /// Layer normalisation of `d_model` features.
+    /// Layer normalization of `d_model` features.
     pub fn new(d_model: usize) -> Self {
         Self { d_model, kind: NormKind::default(), epsilon: default_epsilon() }
     }
@@ -64,7 +64,7 @@ impl NormConfig {
     }
 }
 
-/// Normalises the last dimension. Statistics are taken in f32 at least, whatever the input's type.
+/// Normalizes the last dimension. Statistics are taken in f32 at least, whatever the input's type.
 #[derive(Module, Debug)]
 pub struct Norm {
     /// `γ`, `[d_model]`, initially one.
@@ -85,9 +85,9 @@ impl Norm {
         assert_shape!(x, [.., d_model]);
         let storage: FloatDType = x.dtype().into();
         if matches!(x.dtype(), DType::F16 | DType::BF16) {
-            return self.normalise(x.cast(FloatDType::F32), FloatDType::F32).cast(storage);
+            return self.normalize(x.cast(FloatDType::F32), FloatDType::F32).cast(storage);
         }
-        self.normalise(x, storage)
+        self.normalize(x, storage)
     }
 
     /// [`forward`](Self::forward), and `x` itself, for the residual connection around what reads the
@@ -106,7 +106,7 @@ impl Norm {
         norm_with_residual(x, self.gamma.val().cast(dtype), beta, self.epsilon)
     }
 
-    fn normalise<const D: usize>(&self, x: Tensor<D>, dtype: FloatDType) -> Tensor<D> {
+    fn normalize<const D: usize>(&self, x: Tensor<D>, dtype: FloatDType) -> Tensor<D> {
         let gamma = self.gamma.val().cast(dtype);
         match &self.beta {
             Some(beta) => layer_norm(x, gamma, beta.val().cast(dtype), self.epsilon),

@@ -90,7 +90,7 @@ impl CbamConfig {
 /// x'' = M_s(x') · x'
 /// ```
 ///
-/// Neither map has a bias, nor is the convolution's output normalised, as in the equations; beyond
+/// Neither map has a bias, nor is the convolution's output normalized, as in the equations; beyond
 /// the border there are zeros. Where several elements are the largest, one of them gets the
 /// gradient. Time is that of reading the image a few times, and kernel² · pixels.
 ///

@@ -1,6 +1,6 @@
 //! α-entmax, with a fixed or a learned α.
 
-use super::simplex::{below_maximum, indicator, normalise, ranks, with_jacobian};
+use super::simplex::{below_maximum, indicator, normalize, ranks, with_jacobian};
 use super::{Aligned, Alignment, AlignmentError, Scores, sparsemax};
 use crate::logistic::sigmoid;
 use attn_kernels::attention::unfused;
@@ -167,7 +167,7 @@ fn project_by_sorting(below: Tensor<4>) -> Tensor<4> {
     let size = indicator((sorted - tau.clone()).greater_equal_elem(0.0), &z).sum_dim(3);
     let last = indicator(ranks.equal(size.expand(z.dims())), &z);
     let tau = (tau * last).sum_dim(3); // [b, h, q, 1]
-    normalise((z - tau).clamp_min(0.0).powi_scalar(2))
+    normalize((z - tau).clamp_min(0.0).powi_scalar(2))
 }
 
 /// α-entmax of rows; all without gradient.
@@ -244,7 +244,7 @@ impl Solution {
         let series = p * log.powi_scalar(2) * series;
         let gain = direct.mask_where(near, series).neg().mask_fill(self.outside.clone(), 0.0);
         let total = gain.clone().sum_dim(3); // [b, h, q, 1]
-        gain - normalise(self.g.clone()) * total
+        gain - normalize(self.g.clone()) * total
     }
 }
 

@@ -54,7 +54,7 @@ impl LocalPredictiveConfig {
 /// `p_t = S · σ(v_p · tanh(W_p h_t))`, and the softmax over the window `[p_t - D, p_t + D]` times
 /// `exp(-(s - p_t)² / (2σ²))` with `σ = D / 2`.
 ///
-/// As in the paper, the weights are not normalised again: they sum to 1 at most. The gradient reaches
+/// As in the paper, the weights are not normalized again: they sum to 1 at most. The gradient reaches
 /// `p_t` through the Gaussian; that a key enters or leaves the window has none.
 ///
 /// # Which keys count

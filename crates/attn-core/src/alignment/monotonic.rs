@@ -107,7 +107,7 @@ pub(super) fn spread(scalar: &Param<Tensor<1>>, scores: &Scores<'_>) -> Tensor<4
 /// queries after it. So weights sum to 1 at most, and no less for an earlier query than for a later
 /// one.
 ///
-/// The energy function of the paper, with its normalised `v`, is a score and not made here.
+/// The energy function of the paper, with its normalized `v`, is a score and not made here.
 ///
 /// # Masks
 /// At a hidden key nobody stops, `p = 0`. Under a [causal](crate::Mask::causal) mask a query may

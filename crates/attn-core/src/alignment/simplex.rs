@@ -26,7 +26,7 @@ pub(super) fn indicator(condition: Tensor<4, Bool>, like: &Tensor<4>) -> Tensor<
 }
 
 /// Each row over its sum; a row of zeros stays one.
-pub(super) fn normalise(rows: Tensor<4>) -> Tensor<4> {
+pub(super) fn normalize(rows: Tensor<4>) -> Tensor<4> {
     let sum = rows.clone().sum_dim(3); // [b, h, q, 1]
     let empty = sum.clone().equal_elem(0.0);
     rows / sum.mask_fill(empty, 1.0)
@@ -41,7 +41,7 @@ pub(super) fn normalise(rows: Tensor<4>) -> Tensor<4> {
 pub(super) fn with_jacobian(scores: &Scores<'_>, p: Tensor<4>, g: Tensor<4>) -> Tensor<4> {
     // 0, and its gradient is 1: so the value is untouched, to the bit.
     let moved = scores.values.clone() - scores.values.clone().detach();
-    let mean = (normalise(g.clone()) * moved.clone()).sum_dim(3); // [b, h, q, 1]
+    let mean = (normalize(g.clone()) * moved.clone()).sum_dim(3); // [b, h, q, 1]
     // `moved` and so its mean are 0; only their gradients are not.
     p + g * (moved - mean)
 }

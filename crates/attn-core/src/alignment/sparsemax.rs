@@ -1,6 +1,6 @@
 //! Sparsemax.
 
-use super::simplex::{below_maximum, indicator, normalise, ranks, with_jacobian};
+use super::simplex::{below_maximum, indicator, normalize, ranks, with_jacobian};
 use super::{Aligned, Alignment, AlignmentError, Scores};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -59,5 +59,5 @@ pub(super) fn project(below: Tensor<4>) -> Tensor<4> {
     let size = support.clone().sum_dim(3); // [b, h, q, 1]
     let tau = ((sorted * support).sum_dim(3) - 1.0) / size;
     // The sum of the support is rounded: what is left of that goes by the final division.
-    normalise((z - tau).clamp_min(0.0))
+    normalize((z - tau).clamp_min(0.0))
 }

@@ -2,7 +2,7 @@
 //!
 //! Scaled dot-product attention (Vaswani et al. 2017, equation 1) under the law, forward and
 //! backward, one pair of query and key at a time. A hidden pair is never visited, so that whatever
-//! stands there cannot matter. Never optimised; the meaning of "correct" for [`attend`](crate::attend).
+//! stands there cannot matter. Never optimized; the meaning of "correct" for [`attend`](crate::attend).
 //!
 //! For query `i` and key `j` that it sees, in every batch row and head:
 //!

@@ -55,7 +55,7 @@ impl CosineConfig {
 /// Cosine score, Liu et al. (2022), equation 2, without its position bias:
 /// `score(s, h) = cos(s, h) / τ = s · h / (τ |s| |h|)`.
 ///
-/// The keys are normalised once, as their projection. A zero vector has no direction: it scores 0
+/// The keys are normalized once, as their projection. A zero vector has no direction: it scores 0
 /// with everything.
 #[derive(Module, Debug)]
 pub struct Cosine {
@@ -69,7 +69,7 @@ impl Score for Cosine {
     /// - `key`: `[batch, kv_heads, keys, d]`
     /// - result: `[batch, kv_heads, keys, d]`
     fn project_keys(&self, key: Tensor<4>) -> Tensor<4> {
-        normalise(key)
+        normalize(key)
     }
 
     /// # Shapes
@@ -81,7 +81,7 @@ impl Score for Cosine {
     /// If query and key differ in width or batch, or the heads do not split evenly.
     fn score(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
         assert_width("cosine", "key", &key, query.dims()[3]);
-        let query = normalise(query) / self.temperature;
+        let query = normalize(query) / self.temperature;
         grouped(query, key, |s, h| s.matmul(h.transpose()))
     }
 }
@@ -90,7 +90,7 @@ impl Score for Cosine {
 ///
 /// The direction of `x` is that of `x / max |x_i|`, whose squares neither overflow nor vanish, and
 /// sum to at least 1.
-pub(crate) fn normalise(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn normalize(x: Tensor<4>) -> Tensor<4> {
     let largest = x.clone().detach().abs().max_dim(3); // [b, h, q, 1]
     let zero = largest.clone().lower_elem(TINY);
     let x = x / largest.mask_fill(zero.clone(), 1.0);

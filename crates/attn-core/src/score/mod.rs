@@ -69,7 +69,7 @@ mod scaled_dot;
 pub use additive::{Additive, AdditiveConfig};
 pub use any::{AnyScore, ScoreConfig};
 pub use concat::{Concat, ConcatConfig};
-pub(crate) use cosine::normalise;
+pub(crate) use cosine::normalize;
 pub use cosine::{Cosine, CosineConfig};
 pub use coverage::{Coverage, CoverageConfig};
 pub use dot::{Dot, DotConfig};

@@ -14,12 +14,12 @@ pub struct Pair<'a> {
     pub key: &'a [f64],
 }
 
-/// `Σ_j weight(i, j) v_j` over the visible keys, over the sum of the weights if `normalised`; 0
+/// `Σ_j weight(i, j) v_j` over the visible keys, over the sum of the weights if `normalized`; 0
 /// where no key is visible. Query head `h` reads key head `h / (heads / kv_heads)`.
 pub fn attention(
     [query, key, value]: [&Sample; 3],
     mask: &Mask,
-    normalised: bool,
+    normalized: bool,
     weight: impl Fn(Pair) -> f64,
 ) -> Vec<f64> {
     let [batch, heads, queries, _] = query.dims;
@@ -43,7 +43,7 @@ pub fn attention(
                         *c += weight * v;
                     }
                 }
-                let by = if normalised && sum > 0.0 { sum } else { 1.0 };
+                let by = if normalized && sum > 0.0 { sum } else { 1.0 };
                 contexts.extend(context.iter().map(|c| c / by));
             }
         }

@@ -30,7 +30,7 @@ pub struct RecurrentConfig {
     /// at all steps of a sequence (Gal & Ghahramani 2016).
     #[serde(default)]
     pub recurrent_dropout: f64,
-    /// Whether gates and memory cells are normalised (Ba, Kiros & Hinton 2016).
+    /// Whether gates and memory cells are normalized (Ba, Kiros & Hinton 2016).
     #[serde(default)]
     pub layer_norm: bool,
 }

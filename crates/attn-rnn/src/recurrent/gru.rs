@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 /// h' = (1 - z) ⊙ n + z ⊙ h
 /// ```
 ///
-/// With layer norm, `W x` and `U h` are normalised (Ba, Kiros & Hinton 2016, supplement).
+/// With layer norm, `W x` and `U h` are normalized (Ba, Kiros & Hinton 2016, supplement).
 #[derive(Module, Debug)]
 pub struct GruCell {
     /// `W` and `b`, of `r z n`.

@@ -19,7 +19,7 @@ use burn::tensor::{DType, Device, Tensor};
 /// ```
 ///
 /// With layer norm, equations 20–22 of Ba, Kiros & Hinton (2016): `W x`, `U h` and the cell under its
-/// last `tanh` are normalised. torch's two biases act as their sum, which is the one here; that of the
+/// last `tanh` are normalized. torch's two biases act as their sum, which is the one here; that of the
 /// forget gate is 1 at first, so that an untrained cell keeps its memory (Jozefowicz et al. 2015).
 #[derive(Module, Debug)]
 pub struct LstmCell {
@@ -27,11 +27,11 @@ pub struct LstmCell {
     pub input: Projection,
     /// `U`
     pub recurrent: Projection,
-    /// Of the cell, where layers are normalised.
+    /// Of the cell, where layers are normalized.
     pub cell_norm: Option<CellNorm>,
 }
 
-/// Gain and bias of a normalised memory cell.
+/// Gain and bias of a normalized memory cell.
 #[derive(Module, Debug)]
 pub struct CellNorm {
     /// `[d_hidden]`, initially one.
@@ -73,7 +73,7 @@ impl LstmCell {
 }
 
 impl CellNorm {
-    /// Hidden state and memory cell behind gates `[b, 4 · d]`, the cell normalised under its last `tanh`.
+    /// Hidden state and memory cell behind gates `[b, 4 · d]`, the cell normalized under its last `tanh`.
     fn step(&self, gates: Tensor<2>, cell: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let gates = gates.chunk(GATES, 1);
         let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| gates[gate].clone());

@@ -179,7 +179,7 @@ fn steps_are_the_whole() {
 
 /// Off by the difference's own error, about 1e-10 of sums of order ten.
 #[test]
-fn gradients_of_normalised_cells_are_those_of_differences() {
+fn gradients_of_normalized_cells_are_those_of_differences() {
     for cell in CELLS {
         let config = RecurrentConfig { layer_norm: true, ..stack(cell, 3, 4) };
         check_weight_gradients(
@@ -201,7 +201,7 @@ fn gradients_of_normalised_cells_are_those_of_differences() {
 
 /// The equations of layer norm, with loops: one step of one row.
 #[test]
-fn a_normalised_lstm_is_that_of_the_paper() {
+fn a_normalized_lstm_is_that_of_the_paper() {
     let norm = |x: &[f64]| -> Vec<f64> {
         let n = x.len() as f64;
         let mean = x.iter().sum::<f64>() / n;

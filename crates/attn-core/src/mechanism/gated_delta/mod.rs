@@ -11,7 +11,7 @@ use super::{LinearState, Mechanism, MechanismError, Stepwise};
 use crate::Mask;
 use crate::cut::cut;
 use crate::logistic::sigmoid;
-use crate::score::normalise;
+use crate::score::normalize;
 use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor};
@@ -75,7 +75,7 @@ impl GatedDeltaConfig {
 ///
 /// `S_t = α_t (I - β_t k_t k_tᵀ) S_{t-1} + β_t k_t v_tᵀ`, context `S_tᵀ q`.
 ///
-/// Keys are normalised to length 1, as the paper's layer does; it does so with queries too, which
+/// Keys are normalized to length 1, as the paper's layer does; it does so with queries too, which
 /// here are taken as they are. The paper has `α` and `β` from the layer's input, which a mechanism
 /// does not see. Here they are functions of the key, `α_t = sigmoid(a · k_t + a₀)` and
 /// `β_t = sigmoid(b · k_t + b₀)`, learned for each key/value head. Positions, convolutions, norm and
@@ -125,7 +125,7 @@ impl GatedDelta {
         Writes {
             log_decay: skip(log_sigmoid(self.decay.forward(key.clone()))),
             strength: skip(sigmoid(self.write.forward(key.clone()))),
-            key: normalise(key),
+            key: normalize(key),
             value: inputs.value.clone(),
         }
     }

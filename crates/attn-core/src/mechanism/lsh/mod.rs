@@ -7,7 +7,7 @@ use super::kernelised::{divide, with_one};
 use super::normals::normal_rows;
 use super::{Mechanism, MechanismError};
 use crate::Mask;
-use crate::score::normalise;
+use crate::score::normalize;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ impl Mechanism for Lsh {
         let keys = Sorted::new(&by_key, chunks);
 
         let query = queries.pick(inputs.query.clone()) * (d as f64).powf(-0.5);
-        let key = chunks.look_back(keys.pick(normalise(inputs.key.clone())));
+        let key = chunks.look_back(keys.pick(normalize(inputs.key.clone())));
         let value = chunks.look_back(keys.pick(with_one(inputs.value.clone())));
         let met = Met { queries: &queries, keys: &keys, chunks };
         let hidden = met.visible(&inputs.visible, [b, h]).bool_not();
