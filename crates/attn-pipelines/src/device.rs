@@ -176,7 +176,7 @@ impl DeviceName {
         use burn::tensor::DeviceKind;
 
         match self {
-            // Deprecated upstream in favour of flex; the default until upstream removes it.
+            // Deprecated upstream in favor of flex.
             #[cfg(feature = "ndarray")]
             #[allow(deprecated)]
             Self::Ndarray => Ok(Device::ndarray()),

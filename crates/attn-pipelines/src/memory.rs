@@ -57,8 +57,9 @@ fn product(a: usize, b: usize) -> u128 {
 pub(crate) fn of_blocks(layers: usize, block: &BlockConfig) -> u128 {
     let d = block.d_model;
     let d_ff = block.d_ff.unwrap_or(d);
-    let weights =
-        product(d, d).saturating_mul(2).saturating_add(product(d, d_ff).saturating_mul(2));
+    let d_head = block.d_head.unwrap_or(d / block.heads.max(1));
+    let of_heads = product(d, block.heads.saturating_mul(d_head)).saturating_mul(2);
+    let weights = of_heads.saturating_add(product(d, d_ff).saturating_mul(2));
     weights.saturating_add(1).saturating_mul(layers as u128)
 }
 

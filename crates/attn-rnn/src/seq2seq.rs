@@ -304,7 +304,10 @@ impl StepDecoder for Seq2Seq {
     /// `None` before the first step, and where the decoder has no attention.
     fn attention(&self, state: &Self::State) -> Option<Vec<Vec<f32>>> {
         let weights = state.state.weights()?; // [r, s]
-        let [_, steps] = weights.dims();
+        let [rows, steps] = weights.dims();
+        if steps == 0 {
+            return Some(vec![Vec::new(); rows]);
+        }
         let weights: Vec<f32> = weights.into_data().iter().collect();
         let rows = weights.chunks(steps).zip(&state.memory.lengths);
         Some(rows.map(|(row, &length)| row[..length].to_vec()).collect())

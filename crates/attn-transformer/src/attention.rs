@@ -234,9 +234,10 @@ impl MultiHeadAttention {
     ) -> (Tensor<3>, Summary) {
         let Scope { mask, rotation } = scope.into();
         let (query, key, value) = self.project_self(x, rotation);
-        let summary = self.mechanism.summary(query.clone(), key.clone(), mask, k);
-        let own = Attended::Own { key, value, state: None };
-        (self.merge(self.attend(query, own, mask, false).0), summary)
+        // One pass for both: a mechanism that draws its weights would draw twice.
+        let own = self.mechanism.project_memory(key, value);
+        let (context, summary) = self.mechanism.cross_attend_with_summary(query, &own, mask, k);
+        (self.merge(context), summary)
     }
 
     /// The keys and values of a memory, as the mechanism wants them.

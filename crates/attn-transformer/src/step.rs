@@ -116,6 +116,9 @@ impl StepDecoder for EncoderDecoder {
         let visible = state.memory.mask.lower(&shape, &plain).expand([batch, 1, 1, keys]);
         let visible: Vec<bool> = visible.into_data().iter().collect();
         let weights: Vec<f32> = weights.into_data().iter().collect();
+        if keys == 0 {
+            return Some(vec![Vec::new(); batch]);
+        }
         let rows = weights.chunks(keys).zip(visible.chunks(keys));
         let of_row = |(weights, visible): (&[f32], &[bool])| {
             let seen = weights.iter().zip(visible).filter(|(_, visible)| **visible);

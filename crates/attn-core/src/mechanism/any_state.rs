@@ -12,9 +12,9 @@ pub enum AnyState {
     /// Before the first step.
     #[default]
     Empty,
-    /// That of [`Attention`].
+    /// That of [`Attention`](super::Attention).
     Attention(AttentionState),
-    /// That of [`LinearAttention`], [`Performer`], [`Retention`] and [`GatedDelta`].
+    /// That of [`LinearAttention`](super::LinearAttention), [`Performer`](super::Performer), [`Retention`](super::Retention) and [`GatedDelta`](super::GatedDelta).
     Linear(LinearState),
 }
 
@@ -75,7 +75,7 @@ impl MechanismState for AnyState {
 }
 
 /// # Panics
-/// Of a mechanism that does not [decode](MechanismConfig::decodes), always.
+/// Of a mechanism that does not [decode](super::MechanismConfig::decodes), always.
 impl Stepwise for AnyMechanism {
     type State = AnyState;
 

@@ -2,6 +2,7 @@
 
 use super::{AttentionConfig, MechanismConfig, MechanismError};
 use crate::alignment::{AlignmentConfig, EntmaxAlpha, SigmoidBias, SinkConfig};
+use crate::score::ScoreConfig;
 
 impl MechanismConfig {
     /// Whether it can be what a decoder attends to itself with, step by step as at once.
@@ -26,6 +27,17 @@ impl MechanismConfig {
             }
             Self::Lsh(_) | Self::Retention(_) => false,
             _ => true,
+        }
+    }
+
+    /// The most keys that it can attend to; `None` without a limit.
+    pub fn max_keys(&self) -> Option<usize> {
+        match self {
+            Self::Linformer(config) => Some(config.max_keys),
+            Self::Attention(AttentionConfig { score: ScoreConfig::Location(score), .. }) => {
+                Some(score.max_keys)
+            }
+            _ => None,
         }
     }
 

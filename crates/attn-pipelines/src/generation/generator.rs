@@ -26,6 +26,8 @@ use crate::{Error, RunDir};
 pub struct TextGenerator {
     model: DecoderOnly,
     tokenizer: Tokenizer,
+    /// The most tokens that the model can read, where there is a limit.
+    max_len: Option<usize>,
 }
 
 impl TextGenerator {
@@ -46,7 +48,9 @@ impl TextGenerator {
         let checkpoint = Checkpoint::best(run.path())?;
         checkpoint.check(&RunRecord::new().with_config("model", &settings.model))?;
         let model = checkpoint.load_model(settings.model.init(device))?;
-        Ok(Self { model, tokenizer })
+        let limits = [model.max_len(), settings.model.block.mechanism.max_keys()];
+        let max_len = limits.into_iter().flatten().min();
+        Ok(Self { model, tokenizer, max_len })
     }
 
     /// Draws from the model's own distribution, up to `tokens` tokens; a model with a table of
@@ -66,7 +70,7 @@ impl TextGenerator {
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        if let Some(positions) = self.model.max_len() {
+        if let Some(positions) = self.max_len {
             // The last token that is drawn is not read.
             let tokens = (prompt.len() - 1).saturating_add(sampler.limits.max_len);
             if tokens > positions {

@@ -78,6 +78,11 @@ impl TextSettings {
         if self.context == 0 {
             return Err(SettingsError::NoContext);
         }
-        Ok(())
+        match block.mechanism.max_keys() {
+            Some(places) if places < self.context => {
+                Err(SettingsError::ContextTooLong { context: self.context, places })
+            }
+            _ => Ok(()),
+        }
     }
 }

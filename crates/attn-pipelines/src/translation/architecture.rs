@@ -135,7 +135,12 @@ impl Architecture for EncoderDecoderConfig {
     }
 
     fn max_len(&self) -> Option<usize> {
-        self.positions.max_len()
+        let limits = [self.positions.max_len(), self.block.mechanism.max_keys()];
+        limits.into_iter().flatten().min()
+    }
+
+    fn max_source(&self) -> Option<usize> {
+        self.block.cross_mechanism.max_keys()
     }
 
     fn least_weights(&self) -> u128 {

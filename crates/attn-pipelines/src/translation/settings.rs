@@ -112,6 +112,16 @@ pub enum SettingsError {
     /// Windows of nothing.
     #[error("`context` is 0, must be at least 1")]
     NoContext,
+    /// Longer windows than the attention takes.
+    #[error(
+        "`context` is {context}, but the attention of the model has scores for {places} places"
+    )]
+    ContextTooLong {
+        /// Tokens of a window.
+        context: usize,
+        /// Number of places.
+        places: usize,
+    },
     /// Longer sentences than the positions of the model.
     #[error("`max_len` is {max_len}, but the positions of the model end at {positions}")]
     TooFewPositions {

@@ -39,7 +39,7 @@ fn check(found: &[Summary], weights: Vec<Tensor<4>>, what: &str) {
 }
 
 #[test]
-fn every_model_tells_what_its_steps_look_at() {
+fn summaries_agree_with_the_weights() {
     let vocab = VOCAB as usize;
     for device in devices() {
         let tokens = ids(&random_ids(&mut rng(1), [2, 9], VOCAB), &device);
@@ -79,5 +79,24 @@ fn every_model_tells_what_its_steps_look_at() {
             let (_, weights) = model.decode_with_weights(tokens.clone(), &memory, None);
             check(&found, weights, mechanism);
         }
+    }
+}
+
+/// Drawn weights are drawn once: the output is that of the pass without a summary.
+#[test]
+fn requesting_a_summary_does_not_change_the_output() {
+    let hard = r#"{ "name": "attention", "alignment": { "name": "hard" } }"#;
+    for device in devices() {
+        let device = device.autodiff(); // where nothing is trained, nothing is drawn
+        let vocab = VOCAB as usize;
+        let config = DecoderOnlyConfig { layers: 2, ..DecoderOnlyConfig::new(vocab, block(hard)) };
+        let model = seeded(config.init(&device), 3);
+        let tokens = ids(&random_ids(&mut rng(1), [2, 9], VOCAB), &device);
+        let layout = Layout::causal();
+        attn_core::random::seed(5);
+        let expected = model.forward(tokens.clone(), &layout, None).into_data();
+        attn_core::random::seed(5);
+        let (found, _) = model.forward_with_summaries(tokens, &layout, 3);
+        assert_eq!(found.into_data(), expected);
     }
 }

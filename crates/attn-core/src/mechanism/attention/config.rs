@@ -22,7 +22,7 @@ pub struct AttentionConfig {
     pub alignment: AlignmentConfig,
     /// Probability to drop a weight.
     pub dropout: f64,
-    /// Number of query heads that mix their scores and weights, where they do: [`TalkingHeads`].
+    /// Number of query heads that mix their scores and weights, where they do: [`TalkingHeads`](crate::talking_heads::TalkingHeads).
     pub talking_heads: Option<usize>,
 }
 
