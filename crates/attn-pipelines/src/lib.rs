@@ -11,6 +11,7 @@ mod memory;
 mod parameters;
 pub mod pronunciation;
 mod run_dir;
+mod run_record;
 mod same_file;
 mod settings_file;
 pub mod translation;

@@ -67,6 +67,13 @@ fn a_width_that_does_not_split_into_heads() {
 }
 
 #[test]
+fn sentences_that_are_longer_than_an_attention_takes() {
+    let mechanism = r#"{"name": "linformer", "max_keys": 8, "projected": 4}"#;
+    let config = format!(r#"{{"model": {{"block": {{"cross_mechanism": {mechanism}}}}}}}"#);
+    config_is_refused(&config, &["`max_len.source`", "scores for 8 places"]);
+}
+
+#[test]
 fn no_layers() {
     config_is_refused(r#"{"model": {"decoder_layers": 0}}"#, &["in `model`", "decoder_layers"]);
 }

@@ -75,6 +75,19 @@ fn a_text_is_gone_on_with_as_a_stream() {
     let error = generator.generate("the ", &generator.sampler(30, 3)).unwrap_err().to_string();
     assert!(error.starts_with("33 tokens, with those of the prompt"), "{error}");
     generator.generate("the ", &generator.sampler(29, 3)).expect("as many as there are positions");
+
+    // With another vocabulary the same weights are another model.
+    replace(&path.join("tokenizer.json"), "Ü", "Ö");
+    let error = TextGenerator::load(&path, &device).unwrap_err().to_string();
+    assert!(error.contains("the tokenizer"), "{error}");
+}
+
+/// Replaces a part of a file by another.
+fn replace(path: &std::path::Path, from: &str, to: &str) {
+    let content = std::fs::read_to_string(path).unwrap();
+    let changed = content.replace(from, to);
+    assert_ne!(changed, content, "{from} is not in {}", path.display());
+    std::fs::write(path, changed).unwrap();
 }
 
 #[test]
@@ -93,10 +106,13 @@ fn a_classifier_is_trained_kept_and_loaded() {
     let sentences =
         ["The soup was not very good.", "", "the plot is brilliant but the music is bad"];
     let predictions = trained.classify(&sentences);
-    assert_eq!(Classifier::load(kept, &device).unwrap().classify(&sentences), predictions);
+    assert_eq!(Classifier::load(&kept, &device).unwrap().classify(&sentences), predictions);
     assert_eq!(predictions[1].praise, 0.5);
     assert_ne!(predictions[0].praise, predictions[2].praise);
     assert_eq!(predictions[0].weights.as_ref().unwrap().len(), 7, "a weight for each word");
+    replace(&kept.join("words.json"), "\"soup\"", "\"soap\"");
+    let error = Classifier::load(&kept, &device).unwrap_err().to_string();
+    assert!(error.contains("the words"), "{error}");
     let stop = StopSignal::new();
     stop.stop();
     assert!(train(stop).is_none());

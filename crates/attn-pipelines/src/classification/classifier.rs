@@ -16,7 +16,7 @@ use super::parts::Parts;
 use super::settings::SettingsError;
 use super::training::{LabelLoss, Prediction, WARMUP, predict};
 use super::{ModelSettings, Review, Settings};
-use crate::{Error, RunDir, settings_file};
+use crate::{Error, RunDir, run_record, settings_file};
 
 /// A trained model with what it knows of words: sentences in, praise or complaint out.
 ///
@@ -90,7 +90,8 @@ impl Classifier {
         let objective = LabelLoss { model, label_smoothing: training.label_smoothing };
         let failed = |source| Error::TrainModel { model: model.name.clone(), source };
         let trainer = Trainer::new(config, network, objective, device).map_err(failed)?;
-        let trainer = trainer.with_stop(stop).with_progress(Progress::Hidden);
+        let record = run_record::of_run(model, &[("the words", run.words())])?;
+        let trainer = trainer.with_stop(stop).with_progress(Progress::Hidden).with_record(record);
         let mut trainer = trainer.save_to(run.path()).map_err(failed)?;
         let outcome = trainer.fit(&mut train, &mut valid).map_err(failed)?;
         if outcome.reason == StopReason::Interrupted {
@@ -111,8 +112,9 @@ impl Classifier {
         let name = model.name.clone();
         model.validate().map_err(|source| SettingsError::Model { name, source })?;
         let lexicon: Lexicon = settings_file::load(&run.words())?;
-        let model = model.init(lexicon.vocab(), 0, device);
-        let model = Checkpoint::best(run.path())?.load_model(model)?;
+        let checkpoint = Checkpoint::best(run.path())?;
+        checkpoint.check(&run_record::of_run(&model, &[("the words", run.words())])?)?;
+        let model = checkpoint.load_model(model.init(lexicon.vocab(), 0, device))?;
         Ok(Self { model, lexicon, device: device.clone() })
     }
 

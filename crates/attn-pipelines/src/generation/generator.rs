@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use attn_generate::{Generation, Limits, SamplerConfig, sample};
+use attn_train::Checkpoint;
 use attn_train::tokenizer::{EOS, Tokenizer};
-use attn_train::{Checkpoint, RunRecord};
 use attn_transformer::DecoderOnly;
 use burn::tensor::Device;
 
 use super::TextSettings;
-use crate::{Error, RunDir};
+use crate::{Error, RunDir, run_record};
 
 /// A trained decoder-only model with its vocabulary: text in, the text that may follow it out.
 ///
@@ -46,7 +46,8 @@ impl TextGenerator {
         }
         // Its parameters are never drawn: those of the checkpoint take their place.
         let checkpoint = Checkpoint::best(run.path())?;
-        checkpoint.check(&RunRecord::new().with_config("model", &settings.model))?;
+        let vocabulary = [("the tokenizer", run.tokenizer())];
+        checkpoint.check(&run_record::of_run(&settings.model, &vocabulary)?)?;
         let model = checkpoint.load_model(settings.model.init(device))?;
         let limits = [model.max_len(), settings.model.block.mechanism.max_keys()];
         let max_len = limits.into_iter().flatten().min();

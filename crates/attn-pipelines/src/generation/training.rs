@@ -2,13 +2,13 @@
 
 use attn_train::batch::Blocks;
 use attn_train::tokenizer::Tokenizer;
-use attn_train::{BatchSource, BlockSource, Outcome, Progress, RunRecord, StopSignal, Trainer};
+use attn_train::{BatchSource, BlockSource, Outcome, Progress, StopSignal, Trainer};
 use burn::module::Module;
 use burn::tensor::Device;
 
 use super::TextSettings;
 use crate::translation::EncodeError;
-use crate::{Error, RunDir, parameters, settings_file};
+use crate::{Error, RunDir, parameters, run_record, settings_file};
 
 /// One part in so many of a text, its end, is kept to validate with.
 const VALID_SHARE: usize = 20;
@@ -91,7 +91,8 @@ impl TextTraining {
         parameters::draw(&model);
         let objective = config.sequence_loss();
         let trainer = Trainer::new(config, model, objective, device)?;
-        let record = RunRecord::new().with_config("model", &self.settings.model);
+        let vocabulary = [("the tokenizer", self.run.tokenizer())];
+        let record = run_record::of_run(&self.settings.model, &vocabulary)?;
         let trainer = trainer.with_stop(stop).with_progress(progress).with_record(record);
         let mut trainer = trainer.save_to(self.run.path())?;
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)
