@@ -255,8 +255,10 @@ impl RunDir {
     /// The files that the run cannot do without, those that are there.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![
+            self.path.join(LOCK_FILE),
             self.settings(),
             self.data(),
+            self.words(),
             self.tokenizer(),
             self.source_tokenizer(),
             self.target_tokenizer(),

@@ -34,8 +34,14 @@ pub(crate) fn overlaid<S: Serialize + DeserializeOwned>(
     let parse = |source| SettingsError::Parse { path: path.into(), source };
     let changes: Value = json::parse(&text).map_err(parse)?;
     let mut all = serde_json::to_value(settings).expect("settings are plain data");
-    overlay(&mut all, changes, "", structures).map_err(|(key, expected)| {
-        SettingsError::UnknownKey { path: path.into(), key, expected }
+    overlay(&mut all, changes, "", structures).map_err(|refused| match refused {
+        Refused::Unknown { key, expected } => {
+            SettingsError::UnknownKey { path: path.into(), key, expected }
+        }
+        Refused::NoObject { key, found } => {
+            let (line, message) = (line_of(&text, &key), format!("{found}, expected an object"));
+            SettingsError::Value { path: path.into(), key, line, message }
+        }
     })?;
     serde_path_to_error::deserialize(all).map_err(|error| {
         let key = error.path().to_string();
@@ -51,13 +57,21 @@ fn read(path: &Path) -> Result<Vec<u8>, SettingsError> {
 /// Keys of earlier versions, which settings still take but no longer write.
 const EARLIER: [&str; 2] = ["model.block.softcap", "model.block.attention_dropout"];
 
-/// Puts `changes` over `settings`; the unknown key and those it could have been, if there is one.
+/// What cannot be put over settings.
+enum Refused {
+    /// An unknown key, and those that it could have been.
+    Unknown { key: String, expected: String },
+    /// A structure that is given as something else. A list would be taken for its values in order.
+    NoObject { key: String, found: Value },
+}
+
+/// Puts `changes` over `settings`.
 fn overlay(
     settings: &mut Value,
     changes: Value,
     place: &str,
     structures: &[&str],
-) -> Result<(), (String, String)> {
+) -> Result<(), Refused> {
     let is_structure = place.is_empty() || structures.contains(&place);
     match (settings, changes) {
         (Value::Object(known), Value::Object(changes)) if is_structure => {
@@ -68,10 +82,13 @@ fn overlay(
                 }
                 let Some(value) = known.get_mut(&key) else {
                     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                    return Err((place, names.join(", ")));
+                    return Err(Refused::Unknown { key: place, expected: names.join(", ") });
                 };
                 overlay(value, change, &place, structures)?;
             }
+        }
+        (Value::Object(_), found) if is_structure && !found.is_null() => {
+            return Err(Refused::NoObject { key: place.into(), found });
         }
         (value, change) => *value = change,
     }

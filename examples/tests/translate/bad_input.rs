@@ -73,6 +73,19 @@ fn sentences_that_are_longer_than_an_attention_takes() {
     config_is_refused(&config, &["`max_len.source`", "scores for 8 places"]);
 }
 
+/// A list would be taken for the values of a structure in their order.
+#[test]
+fn a_list_in_place_of_a_structure() {
+    config_is_refused("{\"training\":\n[1]}", &["training, line 1", "[1], expected an object"]);
+    config_is_refused(r#"{"max_len": [5, 6]}"#, &["max_len, line 1", "expected an object"]);
+}
+
+#[test]
+fn a_length_that_no_search_ends_at() {
+    let config = r#"{"max_len": {"target": 1000000000}}"#;
+    config_is_refused(config, &["`max_len.target` is 1000000000, must be at most 65536"]);
+}
+
 #[test]
 fn no_layers() {
     config_is_refused(r#"{"model": {"decoder_layers": 0}}"#, &["in `model`", "decoder_layers"]);

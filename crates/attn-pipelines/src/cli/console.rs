@@ -83,9 +83,10 @@ pub(super) fn draws_bar() -> bool {
     io::stderr().is_terminal() && can_move_cursor(std::env::var_os("TERM").as_deref())
 }
 
-/// Whether a terminal of this kind can write over a line: one called `dumb`, as in editors, cannot.
+/// Whether a terminal of this kind can write over a line: one called `dumb`, as in editors, cannot, nor
+/// one without a name, of which nothing is known.
 fn can_move_cursor(term: Option<&std::ffi::OsStr>) -> bool {
-    term.is_none_or(|term| term != "dumb")
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 impl std::fmt::Debug for Console<'_> {
@@ -101,6 +102,7 @@ mod tests {
     #[test]
     fn a_dumb_terminal_gets_lines() {
         assert!(!can_move_cursor(Some("dumb".as_ref())));
-        assert!(can_move_cursor(Some("xterm-256color".as_ref())) && can_move_cursor(None));
+        assert!(can_move_cursor(Some("xterm-256color".as_ref())));
+        assert!(!can_move_cursor(Some("".as_ref())) && !can_move_cursor(None));
     }
 }

@@ -33,6 +33,9 @@ pub struct Settings<C> {
     pub training: TrainerConfig,
 }
 
+/// The most tokens of a sentence.
+const MAX_LEN: usize = 1 << 16;
+
 /// The settings that are structures, beside those of the model: a file may give any part of them.
 /// Others, such as `training.schedule`, are choices and are given whole.
 const STRUCTURES: [&str; 3] = ["max_len", "training", "training.adamw"];
@@ -105,6 +108,17 @@ pub enum SettingsError {
     NoLength {
         /// Source or target.
         side: &'static str,
+    },
+    /// More steps than a sentence is decoded for.
+    #[error(
+        "`max_len.{side}` is {length}, must be at most {MAX_LEN}: each step of a beam keeps its \
+         keys and values"
+    )]
+    LongLength {
+        /// Source or target.
+        side: &'static str,
+        /// What it is.
+        length: usize,
     },
     /// More weights than memory.
     #[error("in `model`: {0}")]
@@ -195,6 +209,9 @@ impl<C: Architecture> Settings<C> {
         for (side, length) in [("source", source), ("target", target)] {
             if length == 0 {
                 return Err(SettingsError::NoLength { side });
+            }
+            if length > MAX_LEN {
+                return Err(SettingsError::LongLength { side, length });
             }
         }
         if let Some(places) = self.model.max_source().filter(|&places| places < source) {
