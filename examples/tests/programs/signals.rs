@@ -1,5 +1,7 @@
 //! Signals that ask a program to end.
 
+use std::process::{Command, Stdio};
+
 use crate::program::{Desk, end, kill, until};
 
 /// Training ends with 128 and the number of the signal, is saved, and can be gone on with.
@@ -7,7 +9,7 @@ use crate::program::{Desk, end, kill, until};
 fn every_signal_that_asks_for_the_end_saves() {
     for (signal, status) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let desk = Desk::new(1_000_000);
-        let child = desk.training("run").spawn().unwrap();
+        let child = from_a_terminal(&desk.training("run")).spawn().unwrap();
         desk.wait_for_steps("run");
         kill(&child, signal);
         let (found, said) = end(&child.wait_with_output().unwrap());
@@ -20,15 +22,30 @@ fn every_signal_that_asks_for_the_end_saves() {
     }
 }
 
+/// The command with the signals that a terminal leaves to it: a script has what it begins in the
+/// background ignore SIGINT, and that is inherited down to this test.
+fn from_a_terminal(command: &Command) -> Command {
+    let mut all = if cfg!(target_os = "linux") {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT,TERM,HUP").arg(command.get_program());
+        env
+    } else {
+        Command::new(command.get_program())
+    };
+    all.args(command.get_args()).current_dir(command.get_current_dir().expect("that of a desk"));
+    all.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    all
+}
+
 /// `nohup` has SIGHUP ignored, so that a program outlives its terminal.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_ignored_signal_stays_ignored() {
     let desk = Desk::new(1_000_000);
     let training = desk.training("run");
-    let mut command = std::process::Command::new("nohup");
+    let mut command = Command::new("nohup");
     command.arg(training.get_program()).args(training.get_args()).current_dir(desk.path(""));
-    let pipe = || std::process::Stdio::piped();
+    let pipe = Stdio::piped;
     let child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
     desk.wait_for_steps("run");
     let before = desk.read("run/metrics.jsonl").len();
