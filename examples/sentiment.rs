@@ -16,7 +16,7 @@ use attn_pipelines::classification::{
     read_reviews, summary, table,
 };
 use attn_pipelines::cli::{self, Console, Ending, OnSignal};
-use attn_pipelines::{Classifier, Error, RunDir, refuse_own_input};
+use attn_pipelines::{Classifier, Error, RunDir, make_folder, refuse_own_input};
 use clap::Parser;
 
 pub use sentiment_args::Args;
@@ -49,7 +49,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     check_reviews(&reviews)?;
     let kept = args.out.join("sentiment.json");
     args.data.iter().chain(&args.config).try_for_each(|input| refuse_own_input(&kept, input))?;
-    classification::make_folder(&args.out)?;
+    make_folder(&args.out)?;
     settings.save(&kept)?;
     console.say(&summary(&reviews, settings.max_words));
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use attn_pipelines::cli::{self, Console, Ending, OnSignal, PairArgs};
 use attn_pipelines::translation::{
-    AttentionName, Corpus, DATES_LEN, RecurrentPreset, Settings, TEXT_LEN, Training, report,
+    AttentionName, DATES_LEN, RecurrentPreset, Settings, TEXT_LEN, Training,
 };
 use attn_pipelines::{Error, Translator};
 use attn_rnn::Seq2SeqConfig;
@@ -99,30 +99,13 @@ pub fn run(args: &PairArgs, model: ModelArgs, console: &mut Console) -> Result<E
     // Training, with checkpoints in the folder.
     let minutes = args.training.max_minutes;
     let outcome = training.fit(&device, console.stop.clone(), console.progress, minutes)?;
-    let folder = training.run.path();
-    console.say(&cli::outcome(&outcome, "seq2seq", folder));
+    console.say(&cli::outcome(&outcome, "seq2seq", training.run.path()));
     if outcome.reason == StopReason::Interrupted {
         return Ok(Ending::Interrupted);
     }
 
-    // The result: how well the best model does, and a translator for everybody's sentences.
-    let translator = Translator::load(folder, &device)?;
-    match &training.corpus {
-        Corpus::Dates { seed, .. } => {
-            console.print(&report::dates(&translator, &training.run, *seed)?)?;
-        }
-        files => {
-            let (valid, beam) = (&training.texts.valid, args.translating.beam(&translator));
-            console.say(&format!("translating {} validation sentences", valid.len()));
-            let outputs = translator.translate_pairs(valid, &files.files()[1], &beam)?;
-            let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
-            console.print(&report::scores(&texts, valid))?;
-        }
-    }
-    console.say(&format!(
-        "translate with: cargo run --release --example seq2seq -- --model {} \"...\"",
-        folder.display()
-    ));
+    // The result: how well the best model does, and how to translate with it.
+    args.report(&training, "seq2seq", &device, console)?;
     Ok(Ending::Done)
 }
 

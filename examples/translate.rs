@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use attn_pipelines::cli::{self, Console, Ending, OnSignal, PairArgs};
-use attn_pipelines::translation::{Corpus, Settings, Training, UNKNOWN_VOCAB, report};
+use attn_pipelines::translation::{Settings, Training, UNKNOWN_VOCAB};
 use attn_pipelines::{Error, Translator};
 use attn_train::StopReason;
 use attn_transformer::{BlockConfig, EncoderDecoderConfig, NormKind};
@@ -63,34 +63,17 @@ pub fn run(args: &PairArgs, console: &mut Console) -> Result<Ending, Error> {
     // Training, with checkpoints in the folder.
     let minutes = args.training.max_minutes;
     let outcome = training.fit(&device, console.stop.clone(), console.progress, minutes)?;
-    let folder = training.run.path();
-    console.say(&cli::outcome(&outcome, "translate", folder));
+    console.say(&cli::outcome(&outcome, "translate", training.run.path()));
     if outcome.reason == StopReason::Interrupted {
         return Ok(Ending::Interrupted);
     }
 
-    // The result: how well the best model does, and a translator for everybody's sentences.
-    let translator = Translator::load(folder, &device)?;
-    match &training.corpus {
-        Corpus::Dates { seed, .. } => {
-            console.print(&report::dates(&translator, &training.run, *seed)?)?;
-        }
-        files => {
-            let (valid, beam) = (&training.texts.valid, args.translating.beam(&translator));
-            console.say(&format!("translating {} validation sentences", valid.len()));
-            let outputs = translator.translate_pairs(valid, &files.files()[1], &beam)?;
-            let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
-            console.print(&report::scores(&texts, valid))?;
-        }
-    }
-    console.say(&format!(
-        "translate with: cargo run --release --example translate -- --model {} \"...\"",
-        folder.display()
-    ));
+    // The result: how well the best model does, and how to translate with it.
+    args.report(&training, "translate", &device, console)?;
     Ok(Ending::Done)
 }
 
-/// For the built-in task: two minutes on two cores.
+/// For the built-in task.
 fn dates() -> Settings<EncoderDecoderConfig> {
     // Without biases and means: at this width a step is mostly small operations.
     let block = BlockConfig {

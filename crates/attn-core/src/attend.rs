@@ -111,7 +111,7 @@ pub fn attend_with_weights(
     Attended { context, weights, log_sum_exp }
 }
 
-/// What a kernel is told, beside queries, keys and values.
+/// Arguments of a kernel beside queries, keys and values.
 pub(crate) struct Call {
     pub(crate) bias: Option<Tensor<4>>,
     pub(crate) sink: Option<Tensor<1>>,

@@ -1,4 +1,4 @@
-//! What else an attention is told, besides queries, keys, values and mask.
+//! Options of an attention beside queries, keys, values and mask.
 
 use crate::DropoutMask;
 use burn::tensor::Tensor;

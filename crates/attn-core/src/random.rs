@@ -22,9 +22,15 @@ pub use attn_kernels::combine;
 
 use attn_kernels::{GOLDEN_GAMMA, mix};
 use std::cell::Cell;
+use std::f64::consts::TAU;
 
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A standard normal number from two uniform ones (Box & Muller 1958), of which the first is in `(0, 1]`.
+pub(crate) fn box_muller(first: f64, second: f64) -> f64 {
+    (-2.0 * first.ln()).sqrt() * (TAU * second).cos()
 }
 
 /// Restarts this thread's stream.

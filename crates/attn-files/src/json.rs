@@ -1,10 +1,11 @@
 //! JSON that somebody wrote by hand: errors name the key and the line.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, io};
 
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Text that is not the JSON that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,19 @@ impl fmt::Display for JsonError {
 }
 
 impl std::error::Error for JsonError {}
+
+/// Writes a value as JSON for people, [whole or not at all](crate::write()).
+///
+/// # Errors
+/// If the system refuses.
+///
+/// # Panics
+/// If the value has no JSON form, as a map has whose keys are no text.
+pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value).expect("a value with a JSON form");
+    text.push('\n');
+    crate::write(path, text.as_bytes())
+}
 
 /// Reads a value from JSON in UTF-8; a byte-order mark before it is skipped.
 ///

@@ -4,5 +4,5 @@ pub mod json;
 mod lock;
 mod write;
 
-pub use lock::{FolderLock, LockError};
+pub use lock::{FolderLock, LOCK_FILE, LockError};
 pub use write::{sync_directory, write};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The file whose lock is that of the folder. It stays when the lock is gone.
-const LOCK_FILE: &str = ".lock";
+pub const LOCK_FILE: &str = ".lock";
 
 /// Holds a folder for this process, until the last clone is dropped or the process ends, however it
 /// ends.

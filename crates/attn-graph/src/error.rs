@@ -2,6 +2,7 @@
 
 /// Edges that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GraphError {
     /// Ends of edges that do not pair up.
     #[error("{sources} sources and {targets} targets do not make edges")]

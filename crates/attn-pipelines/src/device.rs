@@ -39,6 +39,7 @@ pub enum DeviceName {
 
 /// Why a device cannot be had.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DeviceError {
     /// The backend of that name was left out of this build.
     #[error(

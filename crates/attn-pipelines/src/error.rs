@@ -122,6 +122,9 @@ pub enum Error {
         /// What it is already.
         what: &'static str,
     },
+    /// A signal asked the program to end, and nothing is left to save.
+    #[error("stopped")]
+    Stopped,
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
@@ -138,9 +141,24 @@ impl Failure for Error {
         match self {
             Self::Train(TrainError::NotFinite { .. })
             | Self::TrainModel { source: TrainError::NotFinite { .. }, .. } => cli::WENT_WRONG,
-            Self::Tokenizer(TokenizerError::Stopped(_)) => cli::signal_status(),
+            error if is_disk_full(error) => cli::WENT_WRONG,
+            Self::Stopped | Self::Tokenizer(TokenizerError::Stopped(_)) => cli::signal_status(),
             Self::Output(error) => error.status(),
             _ => cli::BAD_INPUT,
         }
     }
+}
+
+/// Whether what is at the bottom of an error is that there is no room for a file, which is no fault of
+/// what was given.
+fn is_disk_full(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+            return matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -22,6 +22,6 @@ pub use error::Error;
 pub use generation::TextGenerator;
 pub use io_error::IoError;
 pub use memory::TooLarge;
-pub use run_dir::{RunDir, RunDirError};
+pub use run_dir::{RunDir, RunDirError, make_folder};
 pub use same_file::refuse_own_input;
 pub use translation::Translator;

@@ -59,7 +59,9 @@ pub(crate) fn of_blocks(layers: usize, block: &BlockConfig) -> u128 {
     let d_ff = block.d_ff.unwrap_or(d);
     let d_head = block.d_head.unwrap_or(d / block.heads.max(1));
     let of_heads = product(d, block.heads.saturating_mul(d_head)).saturating_mul(2);
-    let weights = of_heads.saturating_add(product(d, d_ff).saturating_mul(2));
+    let weights = of_heads
+        .saturating_add(product(d, d_ff).saturating_mul(2))
+        .saturating_add(block.mechanism.least_weights());
     weights.saturating_add(1).saturating_mul(layers as u128)
 }
 

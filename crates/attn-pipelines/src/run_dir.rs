@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_files::{FolderLock, LockError};
+use attn_files::{FolderLock, LOCK_FILE, LockError};
 
 use crate::Error;
 
@@ -57,9 +57,6 @@ pub enum RunDirError {
     },
 }
 
-/// What a folder may hold and be free: its lock stays when the process that held it is gone.
-const LOCK_FILE: &str = ".lock";
-
 /// What is in a folder, for people: a file whose name begins with a dot is not seen everywhere.
 fn named(entry: &OsString) -> String {
     let entry = entry.display();
@@ -67,6 +64,28 @@ fn named(entry: &OsString) -> String {
         true => format!("the hidden file {entry} is in it"),
         false => format!("{entry} is in it"),
     }
+}
+
+/// Makes a folder and those around it, where they are not there yet.
+///
+/// # Errors
+///
+/// [`RunDirError::DanglingLink`] if one of them is a link to nothing, [`RunDirError::Io`] if the
+/// system refuses.
+pub fn make_folder(path: &Path) -> Result<(), RunDirError> {
+    fs::create_dir_all(path).map_err(|source| {
+        dangling_link(path).unwrap_or(RunDirError::Io { path: path.into(), source })
+    })
+}
+
+/// The link to nothing among a path and the folders around it.
+fn dangling_link(path: &Path) -> Option<RunDirError> {
+    path.ancestors().find_map(|path| match fs::read_link(path) {
+        Ok(target) if !path.exists() => {
+            Some(RunDirError::DanglingLink { path: path.into(), target })
+        }
+        _ => None,
+    })
 }
 
 /// The folder of a run, and where everything is in it.
@@ -95,16 +114,16 @@ impl RunDir {
             Ok(entries) => {
                 for entry in entries {
                     let entry = entry.map_err(failed)?.file_name();
+                    // A lock stays when the process that held it is gone.
                     if entry != LOCK_FILE {
                         return Err(RunDirError::Occupied { path: path.into(), entry });
                     }
                 }
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
-                Ok(target) => Err(RunDirError::DanglingLink { path: path.into(), target }),
-                Err(_) => Ok(()),
-            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                dangling_link(path).map_or(Ok(()), Err)
+            }
             Err(source) => Err(failed(source)),
         }
     }
@@ -118,7 +137,7 @@ impl RunDir {
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
         Self::check_free(path)?;
         let made = !path.exists();
-        fs::create_dir_all(path).map_err(|source| RunDirError::Io { path: path.into(), source })?;
+        make_folder(path)?;
         let lock = hold(path)?;
         // Another process may have been here between the check and the lock.
         Self::check_free(path)?;
@@ -169,10 +188,13 @@ impl RunDir {
             Err(error) => {
                 // It was empty, so all that is in it came from here. The error that led here is the
                 // one to report.
-                for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+                // The lock goes last: as long as it is there, the folder is held.
+                let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+                for entry in entries.filter(|entry| entry.file_name() != LOCK_FILE) {
                     let _ = fs::remove_file(entry.path());
                 }
                 if self.made {
+                    let _ = fs::remove_file(self.path.join(LOCK_FILE));
                     let _ = fs::remove_dir(&self.path);
                 }
                 Err(error)

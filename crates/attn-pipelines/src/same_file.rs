@@ -17,12 +17,16 @@ pub(crate) fn refuse(output: &Path, input: &Path, what: &'static str) -> Result<
     Ok(())
 }
 
-/// Whether both are there and are one file: by links, hard links, or another way to the folder.
+/// Whether both are there and are one regular file: by links, hard links, or another way to the folder.
+/// A device may be read and written, too.
 fn is_same(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        let identity = |path: &Path| {
+            let file = fs::metadata(path).ok().filter(|file| file.is_file())?;
+            Some((file.dev(), file.ino()))
+        };
         identity(one).is_some_and(|one| Some(one) == identity(other))
     }
     #[cfg(not(unix))]

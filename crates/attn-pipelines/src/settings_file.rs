@@ -17,10 +17,7 @@ pub(crate) fn load<S: DeserializeOwned>(path: &Path) -> Result<S, SettingsError>
 
 /// Writes settings, whole or not at all.
 pub(crate) fn save(settings: &impl Serialize, path: &Path) -> Result<(), SettingsError> {
-    let mut text = serde_json::to_string_pretty(settings).expect("settings are plain data");
-    text.push('\n');
-    attn_files::write(path, text.as_bytes())
-        .map_err(|source| SettingsError::Write { path: path.into(), source })
+    json::write(path, settings).map_err(|source| SettingsError::Write { path: path.into(), source })
 }
 
 /// `settings`, changed by what a file says: any part of those that are structures, such as `training`

@@ -82,10 +82,13 @@ impl Bridge {
         match self.kind {
             BridgeKind::Zero => None,
             BridgeKind::Last => Some(
-                last.chunks(self.directions).map(|sides| State::beside(sides.to_vec())).collect(),
+                last.chunks(self.directions)
+                    .map(|sides| State::concatenate_features(sides.to_vec()))
+                    .collect(),
             ),
             BridgeKind::Dense => {
-                let last = State::beside(last[last.len() - self.directions..].to_vec());
+                let last =
+                    State::concatenate_features(last[last.len() - self.directions..].to_vec());
                 let of = |layer: &DenseBridge| State {
                     hidden: linear::apply(&layer.hidden, last.hidden.clone()).tanh(),
                     cell: layer.cell.as_ref().map(|map| {

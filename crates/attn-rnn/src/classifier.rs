@@ -165,7 +165,7 @@ impl Classifier {
     /// # Panics
     /// If the lengths do not fit.
     pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Classified {
-        self.read(self.encoder.embedding.forward(tokens), lengths)
+        self.forward_vectors(self.encoder.embedding.forward(tokens), lengths)
     }
 
     /// Logits of the labels of sequences of vectors in place of tokens, for inputs with more features than
@@ -177,8 +177,8 @@ impl Classifier {
     ///
     /// # Panics
     /// If the shapes or lengths do not fit.
-    pub fn read(&self, x: Tensor<3>, lengths: &[usize]) -> Classified {
-        let read = self.encoder.read(x, lengths);
+    pub fn forward_vectors(&self, x: Tensor<3>, lengths: &[usize]) -> Classified {
+        let read = self.encoder.forward_vectors(x, lengths);
         let mask = Mask::padding(lengths);
         let (vector, weights, penalty) = if let Some(pooling) = &self.attention {
             let pooled = pooling.forward(read.values, &mask);
@@ -194,7 +194,7 @@ impl Classifier {
         } else {
             let directions = if self.encoder.recurrent.is_bidirectional() { 2 } else { 1 };
             let last = read.states[read.states.len() - directions..].to_vec();
-            (State::beside(last).hidden, None, None)
+            (State::concatenate_features(last).hidden, None, None)
         };
         let logits = linear::apply(&self.head, self.dropout.forward(vector));
         Classified { logits, weights, penalty }

@@ -92,7 +92,7 @@ impl Encoder {
     /// # Panics
     /// If the lengths do not fit.
     pub fn forward(&self, tokens: Tensor<2, Int>, lengths: &[usize]) -> Annotations {
-        self.read(self.embedding.forward(tokens), lengths)
+        self.forward_vectors(self.embedding.forward(tokens), lengths)
     }
 
     /// The annotations of sequences of vectors in place of tokens, for inputs with more features than an
@@ -104,7 +104,7 @@ impl Encoder {
     ///
     /// # Panics
     /// If the shapes or lengths do not fit.
-    pub fn read(&self, x: Tensor<3>, lengths: &[usize]) -> Annotations {
+    pub fn forward_vectors(&self, x: Tensor<3>, lengths: &[usize]) -> Annotations {
         let x = self.dropout.forward(x); // [b, s, d_input]
         let RecurrentOutput { outputs, states } = self.recurrent.forward(x, lengths, None);
         Annotations { values: outputs, lengths: lengths.to_vec(), states }

@@ -201,6 +201,8 @@ with_options!(TrainerConfig {
     with_patience: patience: Option<usize>,
     with_keep_last: keep_last: usize,
     with_log_every: log_every: usize,
+    with_coverage_loss: coverage_loss: f64,
+    with_attention_entropy: attention_entropy: Option<EntropyRegularizer>,
 });
 
 #[cfg(test)]

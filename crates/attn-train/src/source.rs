@@ -134,8 +134,9 @@ impl BatchSource for BlockSource {
     }
 
     fn fingerprint(&self) -> Option<String> {
-        let windows = self.blocks.len();
-        Some(format!("{windows} windows of {}", tokens_in_words([self.blocks.stream()])))
+        let (windows, [width, stride]) = (self.blocks.len(), self.blocks.width_and_stride());
+        let tokens = tokens_in_words([self.blocks.stream()]);
+        Some(format!("{windows} windows of {width} tokens every {stride}, of {tokens}"))
     }
 }
 

@@ -112,7 +112,7 @@ impl MultiHeadAttentionConfig {
     }
 }
 
-/// What all self-attentions of a model are told alike: which steps each step may see, and, where
+/// Arguments that all self-attentions of a model share: which steps each step may see, and, where
 /// positions are rotary, how queries and keys turn.
 ///
 /// A mask alone converts into one, for attention without rotary positions.

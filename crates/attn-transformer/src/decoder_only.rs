@@ -26,7 +26,7 @@ pub struct DecoderOnlyConfig {
     pub layers: usize,
     /// The blocks.
     pub block: BlockConfig,
-    /// How steps are told their positions.
+    /// How steps are given their positions.
     #[serde(default = "default_positions")]
     pub positions: PositionConfig,
     /// Whether the output layer reads the table of embeddings.

@@ -61,7 +61,7 @@ pub struct EncoderDecoderConfig {
     pub decoder_layers: usize,
     /// The blocks of encoder and decoder.
     pub block: BlockConfig,
-    /// How source and target steps are told their positions.
+    /// How source and target steps are given their positions.
     #[serde(default)]
     pub positions: PositionConfig,
     /// Which tables of embeddings are one.

@@ -25,7 +25,7 @@ pub struct EncoderOnlyConfig {
     pub layers: usize,
     /// The blocks.
     pub block: BlockConfig,
-    /// How steps are told their positions.
+    /// How steps are given their positions.
     #[serde(default)]
     pub positions: PositionConfig,
     /// Whether embeddings are multiplied by `sqrt(d_model)` at the input.

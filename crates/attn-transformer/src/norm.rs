@@ -95,7 +95,7 @@ impl Norm {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub(crate) fn forward_beside<const D: usize>(&self, x: Tensor<D>) -> [Tensor<D>; 2] {
+    pub(crate) fn forward_with_residual<const D: usize>(&self, x: Tensor<D>) -> [Tensor<D>; 2] {
         let [d_model] = self.gamma.shape().dims();
         assert_shape!(x, [.., d_model]);
         let dtype: FloatDType = x.dtype().into();

@@ -47,7 +47,7 @@ impl Residual {
     ) -> Tensor<3> {
         match self.order {
             NormOrder::Pre => {
-                let [normed, x] = norm.forward_beside(x);
+                let [normed, x] = norm.forward_with_residual(x);
                 self.dropout.forward_and_add(inner(normed), x)
             }
             NormOrder::Post => norm.forward(self.dropout.forward_and_add(inner(x.clone()), x)),

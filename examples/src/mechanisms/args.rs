@@ -1,8 +1,9 @@
 //! What the user may ask for.
 
+use super::family;
 use super::task::{KEYS, QUESTIONS};
-use crate::device::DeviceName;
-use crate::exit::numbers::count;
+use attn_pipelines::DeviceName;
+use attn_pipelines::cli::numbers::count;
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [8, 16, 32, 64, 128], value_parser = items)]
     pub test: Vec<usize>,
     /// Only these mechanisms, by their names in the table.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = name)]
     pub only: Vec<String>,
     /// Print the names and end.
     #[arg(long)]
@@ -41,13 +42,18 @@ pub struct Args {
     #[arg(long, default_value = "runs/mechanisms")]
     pub out: PathBuf,
     /// Prints the peak memory of one mechanism, in a process of its own.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_parser = name)]
     pub measure: Option<String>,
 }
 
 fn steps(text: &str) -> Result<u64, String> {
     let steps = count(text, 1..=10_000_000, "the time of every step is kept")?;
     Ok(steps as u64)
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let known = family::members().iter().any(|member| member.name == text);
+    if known { Ok(text.into()) } else { Err("no such mechanism; `--list` prints the names".into()) }
 }
 
 fn items(text: &str) -> Result<usize, String> {
@@ -67,7 +73,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_what_is_needed() {
-        for bad in ["--train=7", "--test=130", "--test=x", "--steps=0", "--batch=0"]
+        for bad in ["--train=7", "--test=130", "--test=x", "--steps=0", "--batch=0", "--only=dott"]
             .into_iter()
             .chain(["--steps=18446744073709551615"])
         {

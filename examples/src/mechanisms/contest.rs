@@ -1,12 +1,13 @@
 //! One mechanism: trained, tested, drawn.
 
+use super::Args;
 use super::family::Member;
 use super::model::{Answer, HEADS, Recaller};
 use super::task::{QUESTIONS, Recalls, VALUES};
-use super::{Args, Error};
 use attn_core::alignment::{AnyAlignment, Reinforce};
 use attn_core::mechanism::AnyMechanism;
 use attn_core::random::combine;
+use attn_pipelines::Error;
 use attn_train::loss::{LossSum, cross_entropy};
 use attn_train::{AdamWConfig, Schedule, Trainer, TrainerConfig};
 use attn_viz::AlignmentPicture;

@@ -73,23 +73,23 @@ pub fn measure(config: &MechanismConfig, lengths: &[usize], device: &Device) -> 
     costs
 }
 
-/// Gives the table to `print`, in Markdown, row by row.
-pub fn table<E>(device: &Device, print: impl Fn(&str) -> Result<(), E>) -> Result<(), E> {
-    print(&format!(
-        "one layer, {HEADS} heads of width {D_HEAD}, one sequence: tokens per second, and MiB of \
-         state, behind so many tokens\n"
-    ))?;
+/// The head of a table in Markdown.
+pub fn head() -> String {
     let columns = LENGTHS.map(|length| format!("{length}: tokens/s | {length}: MiB"));
     let (columns, rules) = (columns.join(" | "), "--:|".repeat(2 * LENGTHS.len()));
-    print(&format!("| mechanism | {columns} |\n|---|{rules}"))?;
-    for (name, config) in members() {
-        let costs = measure(&config, &LENGTHS, device);
-        let cells = costs.iter().map(|Cost { tokens_per_second, bytes }| {
-            format!("{tokens_per_second:.0} | {:.3}", *bytes as f64 / f64::from(1 << 20))
-        });
-        print(&format!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | ")))?;
-    }
-    Ok(())
+    format!(
+        "one layer, {HEADS} heads of width {D_HEAD}, one sequence: tokens per second, and MiB of \
+         state, behind so many tokens\n\n| mechanism | {columns} |\n|---|{rules}\n"
+    )
+}
+
+/// The row of a mechanism.
+pub fn row(name: &str, config: &MechanismConfig, device: &Device) -> String {
+    let costs = measure(config, &LENGTHS, device);
+    let cells = costs.iter().map(|Cost { tokens_per_second, bytes }| {
+        format!("{tokens_per_second:.0} | {:.3}", *bytes as f64 / f64::from(1 << 20))
+    });
+    format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
 #[cfg(test)]

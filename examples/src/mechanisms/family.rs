@@ -171,9 +171,9 @@ fn mechanisms() -> Vec<Member> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Recaller;
+    use super::super::task::{QUESTIONS, Recalls, VALUES};
     use super::*;
-    use crate::mechanisms::model::Recaller;
-    use crate::mechanisms::task::{QUESTIONS, Recalls, VALUES};
     use burn::tensor::Device;
 
     #[test]

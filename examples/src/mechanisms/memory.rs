@@ -12,7 +12,7 @@ pub const STEPS: usize = 1024;
 
 /// Peak of `member` above what the process had before, in bytes, by starting this program again;
 /// `None` where the system does not say.
-pub fn ask(member: &Member, device: &str) -> Option<u64> {
+pub fn measure_in_process(member: &Member, device: &str) -> Option<u64> {
     let output = Command::new(env::current_exe().ok()?)
         .args(["--measure", member.name, "--device", device])
         .output()

@@ -18,7 +18,7 @@ pub fn head(args: &Args) -> String {
     let train = train.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     format!(
         "{steps} steps of {batch} memories of {train} items; right answers in per cent, chance is \
-         6.25\n\n| {} |\n{rules}",
+         6.25\n\n| {} |\n{rules}\n",
         columns.join(" | ")
     )
 }
@@ -42,5 +42,5 @@ pub fn row(member: &Member, outcome: &Outcome, memory: Option<u64>, args: &Args)
         memory.map_or("—".into(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20))),
     );
     cells.push(remark);
-    format!("| {} |", cells.join(" | "))
+    format!("| {} |\n", cells.join(" | "))
 }

@@ -73,6 +73,27 @@ fn sentences_that_are_longer_than_an_attention_takes() {
     config_is_refused(&config, &["`max_len.source`", "scores for 8 places"]);
 }
 
+#[test]
+fn a_mechanism_that_no_memory_holds() {
+    for mechanism in [
+        r#"{"name": "attention", "score": {"name": "additive", "d_query": 64, "d_key": 64, "d_hidden": 18446744073709551615}}"#,
+        r#"{"name": "performer", "d_head": 64, "features": 10000000000000}"#,
+        r#"{"name": "linformer", "max_keys": 18446744073709551615, "projected": 1000}"#,
+    ] {
+        for key in ["mechanism", "cross_mechanism"] {
+            let config = format!(r#"{{"model": {{"block": {{"{key}": {mechanism}}}}}}}"#);
+            config_is_refused(&config, &["in `model`", "this machine has"]);
+        }
+    }
+}
+
+/// A term of the loss is refused before the vocabulary is learned.
+#[test]
+fn a_loss_of_weights_that_a_transformer_does_not_return() {
+    let config = r#"{"training": {"coverage_loss": 1.0}}"#;
+    config_is_refused(config, &["in `training`", "coverage_loss"]);
+}
+
 /// A list would be taken for the values of a structure in their order.
 #[test]
 fn a_list_in_place_of_a_structure() {

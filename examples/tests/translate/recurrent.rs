@@ -80,7 +80,7 @@ fn a_run_of_the_other_program_is_refused() {
 }
 
 #[test]
-fn widths_that_do_not_meet_are_named() {
+fn widths_that_do_not_agree_are_named() {
     let desk = desk();
     desk.write("wrong.json", r#"{"model": {"decoder": {"recurrent": {"d_hidden": 7}}}}"#);
     let command = "--train @train.tsv --valid @valid.tsv --config @wrong.json --out @run";

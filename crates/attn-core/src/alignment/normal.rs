@@ -1,9 +1,8 @@
 //! Normal noise that is a function of a seed and a position.
 
-use crate::random::combine;
+use crate::random::{box_muller, combine};
 use attn_kernels::{GOLDEN_GAMMA, mix};
 use burn::tensor::{Tensor, TensorData};
-use std::f64::consts::TAU;
 
 /// Standard normal numbers of the shape, kind and device of `like`, `[b, h, q, k]`; each is a
 /// function of the seed, its batch, head and key, and of `first` plus its query.
@@ -23,12 +22,11 @@ pub(super) fn normal(seed: u64, first: usize, like: &Tensor<4>) -> Tensor<4> {
     Tensor::from_data(TensorData::new(numbers, [b, h, q, k]), (&device, like.dtype()))
 }
 
-/// One of the two numbers of Box & Muller (1958), from two uniform ones of 32 bits.
+/// From two uniform numbers of 32 bits.
 fn number(row: u64, key: u64) -> f32 {
     let bits = mix(row.wrapping_add(GOLDEN_GAMMA.wrapping_mul(key)));
     let uniform = |bits: u32| f64::from(bits) / (f64::from(u32::MAX) + 1.0);
-    let radius = (-2.0 * (1.0 - uniform((bits >> 32) as u32)).ln()).sqrt();
-    (radius * (TAU * uniform(bits as u32)).cos()) as f32
+    box_muller(1.0 - uniform((bits >> 32) as u32), uniform(bits as u32)) as f32
 }
 
 #[cfg(test)]

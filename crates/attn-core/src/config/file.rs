@@ -103,12 +103,8 @@ pub fn save<E: Error + 'static>(
     config: &impl Serialize,
     path: &Path,
 ) -> Result<(), ConfigFileError<E>> {
-    let write = || -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(config)?;
-        json.push(b'\n');
-        attn_files::write(path, &json)
-    };
-    write().map_err(|source| ConfigFileError::Write { path: path.to_path_buf(), source })
+    json::write(path, config)
+        .map_err(|source| ConfigFileError::Write { path: path.to_path_buf(), source })
 }
 
 #[cfg(test)]

@@ -30,6 +30,19 @@ impl MechanismConfig {
         }
     }
 
+    /// A lower bound of the numbers that it holds, learned or drawn, however large its sizes are: to
+    /// refuse what no memory holds before anything is allocated.
+    pub fn least_weights(&self) -> u128 {
+        let product = |a: usize, b: usize| a as u128 * b as u128;
+        match self {
+            Self::Attention(config) => config.least_weights(),
+            Self::Performer(config) => product(config.features, config.d_head),
+            Self::Linformer(config) => product(config.max_keys, config.projected),
+            Self::Lsh(config) => product(config.rounds, config.d_head),
+            Self::LinearAttention(_) | Self::Retention(_) | Self::GatedDelta(_) => 0,
+        }
+    }
+
     /// The most keys that it can attend to; `None` without a limit.
     pub fn max_keys(&self) -> Option<usize> {
         match self {

@@ -1,8 +1,8 @@
 //! Linear attention.
 
 use super::{
-    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelised,
-    kernelised_step,
+    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelized,
+    kernelized_step,
 };
 use crate::Mask;
 use burn::module::Module;
@@ -56,7 +56,7 @@ impl LinearAttentionConfig {
 /// `φ(q_i)ᵀ (Σ_j φ(k_j) v_jᵀ) / φ(q_i) · Σ_j φ(k_j)` with `φ(x) = elu(x) + 1`.
 ///
 /// In time and memory that grow with the number of keys if the mask is causal, of keys only, or
-/// both; [`kernelised`] has the table. A decoder keeps a [`LinearState`](super::LinearState),
+/// both; [`kernelized`] has the table. A decoder keeps a [`LinearState`](super::LinearState),
 /// whose size does not grow at all. It gives up softmax: a weight that is a product of two small
 /// vectors cannot single out one key among many.
 ///
@@ -116,7 +116,7 @@ impl Mechanism for LinearAttention {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised(self, query, key, value, mask, self.chunk)
+        kernelized(self, query, key, value, mask, self.chunk)
     }
 }
 
@@ -131,7 +131,7 @@ impl Stepwise for LinearAttention {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised_step(self, state, [query, key, value], mask, self.chunk)
+        kernelized_step(self, state, [query, key, value], mask, self.chunk)
     }
 }
 

@@ -31,7 +31,7 @@ mod finite;
 mod fit;
 mod gated_delta;
 mod inputs;
-mod kernelised;
+mod kernelized;
 mod key_values;
 mod linear;
 mod linear_state;
@@ -48,7 +48,7 @@ pub use attention::{Attention, AttentionConfig, AttentionOutput, AttentionState,
 pub use error::MechanismError;
 pub(crate) use finite::finite_rows;
 pub use gated_delta::{Gate, GatedDelta, GatedDeltaConfig};
-pub use kernelised::{FeatureMap, Features, kernelised, kernelised_step};
+pub use kernelized::{FeatureMap, Features, kernelized, kernelized_step};
 pub use linear::{LinearAttention, LinearAttentionConfig};
 pub use linear_state::LinearState;
 pub use linformer::{Linformer, LinformerConfig, LinformerSharing};

@@ -1,16 +1,15 @@
 //! Normal numbers and directions that are a function of a seed, the same on each backend.
 
-use crate::random::combine;
-use std::f64::consts::TAU;
+use crate::random::{box_muller, combine};
 
-/// Number `index` of the standard normal stream of `seed` (Box & Muller 1958).
+/// Number `index` of the standard normal stream of `seed`.
 pub(super) fn normal(seed: u64, index: u64) -> f64 {
     let uniform = |which| {
         let bits = combine(combine(seed, index), which) >> 11;
         // In (0, 1]: the logarithm of 0 is not a number to go on with.
         (bits as f64 + 1.0) * (0.5_f64).powi(53)
     };
-    (-2.0 * uniform(0).ln()).sqrt() * (TAU * uniform(1)).cos()
+    box_muller(uniform(0), uniform(1))
 }
 
 /// `rows` normal vectors of `width`, row-major.

@@ -2,8 +2,8 @@
 
 use super::normals::{normal_rows, orthogonal_rows};
 use super::{
-    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelised,
-    kernelised_step,
+    FeatureMap, Features, LinearState, Mechanism, MechanismError, Stepwise, kernelized,
+    kernelized_step,
 };
 use crate::Mask;
 use burn::module::Module;
@@ -89,12 +89,12 @@ impl PerformerConfig {
     }
 }
 
-/// Performer attention, FAVOR+, Choromanski et al. (2021): [`kernelised`] attention with positive
+/// Performer attention, FAVOR+, Choromanski et al. (2021): [`kernelized`] attention with positive
 /// random features, `φ(x) = exp(Ωᵀx − |x|² / 2) / √m` (lemma 1) of `x = q / d^¼`, so that
 /// `φ(q) · φ(k)` is `exp(q · k / √d)` on average over `Ω`.
 ///
 /// An estimate of softmax attention in time and memory that grow with the number of keys, under the
-/// masks of [`kernelised`]. It gives up exactness: the error falls as `1 / √m`, and grows fast with
+/// masks of [`kernelized`]. It gives up exactness: the error falls as `1 / √m`, and grows fast with
 /// the length of queries and keys; where these are longer than a few `d^¼`, the estimate is poor.
 ///
 /// Exponents are taken relative to the largest of each query and of the keys it sees, so nothing
@@ -165,7 +165,7 @@ impl Mechanism for Performer {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised(self, query, key, value, mask, self.chunk)
+        kernelized(self, query, key, value, mask, self.chunk)
     }
 }
 
@@ -182,7 +182,7 @@ impl Stepwise for Performer {
         value: Tensor<4>,
         mask: &Mask,
     ) -> Tensor<4> {
-        kernelised_step(self, state, [query, key, value], mask, self.chunk)
+        kernelized_step(self, state, [query, key, value], mask, self.chunk)
     }
 }
 

@@ -87,6 +87,24 @@ impl ScoreConfig {
         }
     }
 
+    /// A lower bound of the number of its weights, however large its sizes are; 0 where it has none.
+    pub(crate) fn least_weights(&self) -> u128 {
+        let rows = match self {
+            Self::General(config) => config.d_key,
+            Self::Additive(config) => config.d_hidden,
+            Self::Concat(config) => config.d_hidden,
+            Self::LocationAware(config) => config.d_hidden,
+            Self::Coverage(config) => config.d_hidden,
+            Self::Location(config) => config.max_keys,
+            Self::Dot(_)
+            | Self::ScaledDot(_)
+            | Self::Cosine(_)
+            | Self::L2(_)
+            | Self::Gaussian(_) => 0,
+        };
+        rows as u128 * self.d_query().unwrap_or(0) as u128
+    }
+
     /// The width of a query, where it is configured.
     pub(crate) fn d_query(&self) -> Option<usize> {
         self.widths().map(|(d_query, _)| d_query)

@@ -131,7 +131,7 @@ impl Score for Coverage {
 mod tests {
     use super::*;
 
-    fn ask(query: [usize; 4], key: [usize; 4], coverage: [usize; 3]) -> Tensor<4> {
+    fn score(query: [usize; 4], key: [usize; 4], coverage: [usize; 3]) -> Tensor<4> {
         let device = Device::flex();
         let score = CoverageConfig::new(4, 5, 8).init(&device);
         let (query, key) = (Tensor::ones(query, &device), Tensor::ones(key, &device));
@@ -156,24 +156,24 @@ mod tests {
     #[test]
     #[should_panic(expected = "coverage score: query [2, 3, 1, 5] has width 5, expected 4")]
     fn queries_have_the_configured_width() {
-        ask([2, 3, 1, 5], [2, 3, 7, 8], [2, 3, 7]);
+        score([2, 3, 1, 5], [2, 3, 7, 8], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "coverage score: projected key [2, 3, 7, 5] has width 5, expected 8")]
     fn keys_must_be_projected_first() {
-        ask([2, 3, 1, 4], [2, 3, 7, 5], [2, 3, 7]);
+        score([2, 3, 1, 4], [2, 3, 7, 5], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "coverage score: 6 queries at once after 3 steps, expected 1")]
     fn queries_come_one_after_another() {
-        ask([2, 3, 6, 4], [2, 3, 7, 8], [2, 3, 7]);
+        score([2, 3, 6, 4], [2, 3, 7, 8], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "coverage score: a past of [2, 3, 5], expected [2, 3, 7]")]
     fn the_past_must_be_of_the_same_shape() {
-        ask([2, 3, 1, 4], [2, 3, 7, 8], [2, 3, 5]);
+        score([2, 3, 1, 4], [2, 3, 7, 8], [2, 3, 5]);
     }
 }

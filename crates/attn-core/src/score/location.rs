@@ -76,7 +76,7 @@ impl Score for Location {
 mod tests {
     use super::*;
 
-    fn ask(query: [usize; 4], key: [usize; 4]) -> Tensor<4> {
+    fn score(query: [usize; 4], key: [usize; 4]) -> Tensor<4> {
         let device = Device::flex();
         let score = LocationConfig::new(4, 7).init(&device);
         score.score(Tensor::ones(query, &device), Tensor::ones(key, &device))
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn there_may_be_fewer_keys() {
-        assert_eq!(ask([2, 6, 3, 4], [2, 3, 5, 8]).dims(), [2, 6, 3, 5]);
+        assert_eq!(score([2, 6, 3, 4], [2, 3, 5, 8]).dims(), [2, 6, 3, 5]);
     }
 
     #[test]
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "location score: query [2, 3, 6, 5] has width 5, expected 4")]
     fn queries_have_the_configured_width() {
-        ask([2, 3, 6, 5], [2, 3, 7, 4]);
+        score([2, 3, 6, 5], [2, 3, 7, 4]);
     }
 
     #[test]
     #[should_panic(expected = "location score: 8 keys, at most 7 have a score")]
     fn more_keys_than_scores_are_refused() {
-        ask([2, 3, 6, 4], [2, 3, 8, 4]);
+        score([2, 3, 6, 4], [2, 3, 8, 4]);
     }
 }

@@ -201,7 +201,7 @@ mod tests {
         Past { steps: 3, weights: Some(Tensor::ones(dims, device)), ..Past::start() }
     }
 
-    fn ask(query: [usize; 4], key: [usize; 4], weights: [usize; 3]) -> Tensor<4> {
+    fn score(query: [usize; 4], key: [usize; 4], weights: [usize; 3]) -> Tensor<4> {
         let device = Device::flex();
         let score = LocationAwareConfig::new(4, 5, 8, 2, 3).init(&device);
         let (query, key) = (Tensor::ones(query, &device), Tensor::ones(key, &device));
@@ -231,24 +231,24 @@ mod tests {
     #[test]
     #[should_panic(expected = "location-aware score: query [2, 3, 1, 5] has width 5, expected 4")]
     fn queries_have_the_configured_width() {
-        ask([2, 3, 1, 5], [2, 3, 7, 8], [2, 3, 7]);
+        score([2, 3, 1, 5], [2, 3, 7, 8], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "projected key [2, 3, 7, 5] has width 5, expected 8")]
     fn keys_must_be_projected_first() {
-        ask([2, 3, 1, 4], [2, 3, 7, 5], [2, 3, 7]);
+        score([2, 3, 1, 4], [2, 3, 7, 5], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "location-aware score: 6 queries at once after 3 steps, expected 1")]
     fn queries_come_one_after_another() {
-        ask([2, 3, 6, 4], [2, 3, 7, 8], [2, 3, 7]);
+        score([2, 3, 6, 4], [2, 3, 7, 8], [2, 3, 7]);
     }
 
     #[test]
     #[should_panic(expected = "location-aware score: a past of [2, 1, 7], expected [2, 3, 7]")]
     fn the_past_must_be_of_the_same_shape() {
-        ask([2, 3, 1, 4], [2, 3, 7, 8], [2, 1, 7]);
+        score([2, 3, 1, 4], [2, 3, 7, 8], [2, 1, 7]);
     }
 }

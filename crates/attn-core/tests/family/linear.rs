@@ -1,4 +1,4 @@
-//! Linear attention, and what all kernelised attention has in common.
+//! Linear attention, and what all kernelized attention has in common.
 
 use super::reference::{
     Pair, as_matrix, attention, check_any_size, dot, few_inputs, inputs, step_by_step, steps,

@@ -180,7 +180,7 @@ fn decoding_keeps_the_law() {
 }
 
 #[test]
-fn nobody_walks_back() {
+fn alignments_never_move_back() {
     for device in devices() {
         let found = weights(&quiet().init(&device), scores(8).f32(&device), &Mask::open());
         for head in values(&found).chunks(PAIRS[2] * PAIRS[3]) {

@@ -18,7 +18,7 @@ fn bits<const D: usize>(tensor: Tensor<D>) -> Vec<u32> {
 }
 
 #[test]
-fn who_asks_for_more_gets_the_same_context() {
+fn requesting_weights_does_not_change_the_context() {
     for device in devices() {
         let [b, h, g, q, k, d, e] = [2, 6, 3, 21, 70, 5, 9];
         let query = random([b, h, q, d], &device);

@@ -1,4 +1,4 @@
-//! What a beam search is told.
+//! Configuration of a beam search.
 
 use super::CoveragePenalty;
 use crate::{GenerateError, Limits};

@@ -156,7 +156,7 @@ fn gatv2_is_its_equation() {
 
 /// Every node of GAT gives the first place among all nodes to the same one; not so in GATv2.
 #[test]
-fn only_gatv2_ranks_neighbours_by_who_asks() {
+fn only_gatv2_ranks_neighbors_by_query() {
     let device = Device::flex();
     let pairs = || (0..NODES).flat_map(|i| (0..NODES).map(move |j| (j, i)));
     let (sources, targets) = pairs().unzip();

@@ -33,7 +33,7 @@ pub use grammar::{SENTENCES, sentences as made_up_reviews};
 pub use log_ratios::LogRatios;
 pub use model::{ModelError, ModelSettings};
 pub use naive_bayes::NaiveBayes;
-pub use page::{make_folder, write as write_page};
+pub use page::write as write_page;
 pub use parts::Parts;
 pub use reviews::{Review, ReviewError, check as check_reviews, read as read_reviews, summary};
 pub use settings::{Settings, SettingsError as ClassifierSettingsError, TrainingSettings};

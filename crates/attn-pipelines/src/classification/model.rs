@@ -60,6 +60,7 @@ fn one() -> f64 {
 
 /// Why a model cannot be built.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// The classifier.
     #[error(transparent)]
@@ -153,6 +154,6 @@ impl WordClassifier {
             Some(ratios) => words + ratios.forward(batch.ratios(device)),
             None => words,
         };
-        self.classifier.read(x, &batch.lengths)
+        self.classifier.forward_vectors(x, &batch.lengths)
     }
 }

@@ -1,7 +1,6 @@
 //! A page of sentences with each word shaded by its weight.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::training::Prediction;
@@ -23,18 +22,6 @@ pub(super) struct Shown {
 pub(super) struct ModelPredictions {
     pub(super) model: String,
     pub(super) predictions: Vec<Prediction>,
-}
-
-/// Makes the folder of the page.
-///
-/// # Errors
-///
-/// Fails if the system refuses.
-pub fn make_folder(path: &Path) -> Result<(), IoError> {
-    fs::create_dir_all(path).map_err(|source| IoError {
-        what: format!("cannot use the folder {}", path.display()),
-        source,
-    })
 }
 
 /// Writes the page of a split into a folder, whole or not at all; returns its path.

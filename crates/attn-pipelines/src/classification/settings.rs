@@ -178,9 +178,7 @@ impl Settings {
     ///
     /// Fails if the system refuses.
     pub fn save(&self, path: &Path) -> Result<(), IoError> {
-        let mut text = serde_json::to_string_pretty(self).expect("settings are plain data");
-        text.push('\n');
-        attn_files::write(path, text.as_bytes()).map_err(IoError::writing(path))
+        json::write(path, self).map_err(IoError::writing(path))
     }
 
     /// Reads settings from a JSON file.

@@ -9,7 +9,7 @@ use attn_train::data::read_pairs;
 
 use super::console::Console;
 use super::{PairArgs, chain};
-use crate::translation::{EncodeError, Translation, Translator, draw, report};
+use crate::translation::{CorpusRecord, EncodeError, Translation, Translator, draw, report};
 use crate::{Error, IoError, RunDir, same_file};
 
 impl PairArgs {
@@ -23,11 +23,17 @@ impl PairArgs {
         let options = &self.translating;
         for path in [&options.picture, &options.hypotheses].into_iter().flatten() {
             check_folder(path)?;
-            let of_run = "a file of the run";
             let run = RunDir::open(run)?;
-            let test = options.test.iter().map(|test| (test.clone(), "the file of test pairs"));
-            for (input, what) in run.files().into_iter().map(|file| (file, of_run)).chain(test) {
-                same_file::refuse(path, &input, what)?;
+            // One that is damaged is an error where it is needed.
+            let data =
+                CorpusRecord::load(&run.data()).map_or(Vec::new(), |data| data.corpus.paths());
+            for (inputs, what) in [
+                (run.files(), "a file of the run"),
+                (Vec::from_iter(options.test.clone()), "the file of test pairs"),
+                (data, "a file that the run was trained on"),
+                (vec![PathBuf::from("/dev/stdin")], "what standard input reads"),
+            ] {
+                inputs.iter().try_for_each(|input| same_file::refuse(path, input, what))?;
             }
         }
         Ok(())

@@ -51,8 +51,10 @@ pub fn main(
     run: impl FnOnce(&mut Console) -> Result<Ending, Error>,
 ) -> ExitCode {
     code(match run_on_terminal(quiet, on_signal, run) {
-        // Before the first step there is nothing to save, and nothing is left behind.
-        Err(Error::Tokenizer(TokenizerError::Stopped(_))) => Ok(Ending::Interrupted),
+        // Before the first step and after the last there is nothing to save.
+        Err(Error::Stopped | Error::Tokenizer(TokenizerError::Stopped(_))) => {
+            Ok(Ending::Interrupted)
+        }
         ended => ended,
     })
 }

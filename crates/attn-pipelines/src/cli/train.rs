@@ -6,9 +6,11 @@ use attn_train::batch::Overlong;
 use attn_train::tokenizer::TokenizerKind;
 use attn_train::{Outcome, StopReason, StopSignal};
 
-use super::{PairArgs, TokenizerName};
-use crate::translation::{Architecture, Corpus, Settings, Training, VOCAB};
-use crate::{Error, IoError, RunDir};
+use burn::tensor::Device;
+
+use super::{Console, PairArgs, TokenizerName};
+use crate::translation::{Architecture, Corpus, Settings, Training, VOCAB, report};
+use crate::{Error, IoError, RunDir, Translator};
 
 /// Pairs of the built-in task: training hardly ever sees one twice.
 const DATES: (usize, usize) = (100_000, 1000);
@@ -44,6 +46,40 @@ impl PairArgs {
         let settings = self.settings(settings)?;
         let corpus = self.corpus(settings.training.seed)?;
         Training::begin(settings, corpus, stop, || Ok(RunDir::create_or_number(out, folder)?))
+    }
+
+    /// What a training has come to: how well its best model does the built-in task, or translates the
+    /// validation sentences, and how to translate with it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the results cannot be written, or the program is stopped.
+    pub fn report<C: Architecture>(
+        &self,
+        training: &Training<C>,
+        program: &str,
+        device: &Device,
+        console: &mut Console,
+    ) -> Result<(), Error> {
+        let folder = training.run.path();
+        let translator = Translator::load(folder, device)?.with_stop(console.stop.clone());
+        match &training.corpus {
+            Corpus::Dates { seed, .. } => {
+                console.print(&report::dates(&translator, &training.run, *seed)?)?;
+            }
+            files => {
+                let (valid, beam) = (&training.texts.valid, self.translating.beam(&translator));
+                console.say(&format!("translating {} validation sentences", valid.len()));
+                let outputs = translator.translate_pairs(valid, &files.files()[1], &beam)?;
+                let texts: Vec<&str> = outputs.iter().map(|best| best.text.as_str()).collect();
+                console.print(&report::scores(&texts, valid))?;
+            }
+        }
+        console.say(&format!(
+            "translate with: cargo run --release --example {program} -- --model {} \"...\"",
+            folder.display()
+        ));
+        Ok(())
     }
 
     /// The settings, changed by the config file, changed by the command line.

@@ -65,7 +65,7 @@ impl TextGenerator {
     /// # Errors
     ///
     /// Fails if the prompt has no token, it has with what is to follow more tokens than the model
-    /// has positions, or the sampler is told nonsense.
+    /// has positions, or the sampler is configured wrongly.
     pub fn stream(&self, prompt: &str, sampler: &SamplerConfig) -> Result<TextStream<'_>, Error> {
         let prompt = self.tokenizer.encode(prompt)?;
         if prompt.is_empty() {

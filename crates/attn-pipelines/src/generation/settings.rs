@@ -75,6 +75,7 @@ impl TextSettings {
         memory::check(memory::of_blocks(*layers, block).saturating_add(tables))?;
         self.model.validate().map_err(|error| SettingsError::Model(error.into()))?;
         self.training.validate()?;
+        self.training.sequence_loss().check_weights(false)?;
         if self.context == 0 {
             return Err(SettingsError::NoContext);
         }

@@ -2,7 +2,9 @@
 
 use attn_train::batch::Blocks;
 use attn_train::tokenizer::Tokenizer;
-use attn_train::{BatchSource, BlockSource, Outcome, Progress, StopSignal, Trainer};
+use attn_train::{
+    BatchSource, BlockSource, Checkpoint, CheckpointError, Outcome, Progress, StopSignal, Trainer,
+};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -41,15 +43,7 @@ impl TextTraining {
         let tokenizer = Tokenizer::train_with_stop(settings.tokenizer, [text], stop)?;
         settings.model.vocab = tokenizer.vocab_size();
         settings.validate()?;
-        let mut tokens = tokenizer.encode(text)?;
-        let valid = tokens.split_off(tokens.len() - tokens.len() / VALID_SHARE);
-        let TextSettings { context, training, .. } = &settings;
-        let source = |tokens, plan| {
-            BlockSource::new(Blocks::new(tokens, *context, *context), plan)
-                .map_err(|source| EncodeError::Batch { path: "the text".into(), source })
-        };
-        let (train, valid) =
-            (source(tokens, training.train_plan())?, source(valid, training.valid_plan())?);
+        let [train, valid] = sources(&settings, &tokenizer, text)?;
 
         let run = folder()?;
         let run = run.fill(|run| {
@@ -57,6 +51,19 @@ impl TextTraining {
             settings_file::save(&settings, &run.settings())?;
             Ok(())
         })?;
+        Ok(Self { run, settings, train, valid })
+    }
+
+    /// Prepares to go on with a run on the same text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file of the run is missing or damaged, or the text is too short for a batch. Another
+    /// text is refused by [`fit`](Self::fit).
+    pub fn resume(run: RunDir, text: &str) -> Result<Self, Error> {
+        let settings = TextSettings::load(&run.settings())?;
+        let tokenizer = Tokenizer::load(run.tokenizer())?;
+        let [train, valid] = sources(&settings, &tokenizer, text)?;
         Ok(Self { run, settings, train, valid })
     }
 
@@ -73,11 +80,12 @@ impl TextTraining {
         )
     }
 
-    /// Trains until there is a reason to end.
+    /// Trains until there is a reason to end; goes on from the last checkpoint if there is one.
     ///
     /// # Errors
     ///
-    /// Fails if a number becomes NaN or infinite, or a file cannot be written.
+    /// Fails if a number becomes NaN or infinite, a file cannot be written or read, or the text is
+    /// another than that of the run.
     pub fn fit(
         &mut self,
         device: &Device,
@@ -94,7 +102,28 @@ impl TextTraining {
         let vocabulary = [("the tokenizer", self.run.tokenizer())];
         let record = run_record::of_run(&self.settings.model, &vocabulary)?;
         let trainer = trainer.with_stop(stop).with_progress(progress).with_record(record);
-        let mut trainer = trainer.save_to(self.run.path())?;
+        let folder = self.run.path();
+        let mut trainer = match Checkpoint::latest(folder) {
+            // A run that ended before its first checkpoint begins again.
+            Err(CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
+            _ => trainer.resume_from(folder)?,
+        };
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)
     }
+}
+
+/// The text as batches, its last twentieth apart.
+fn sources(
+    settings: &TextSettings,
+    tokenizer: &Tokenizer,
+    text: &str,
+) -> Result<[BlockSource; 2], Error> {
+    let TextSettings { context, training, .. } = settings;
+    let mut tokens = tokenizer.encode(text)?;
+    let valid = tokens.split_off(tokens.len() - tokens.len() / VALID_SHARE);
+    let source = |tokens, plan| {
+        BlockSource::new(Blocks::new(tokens, *context, *context), plan)
+            .map_err(|source| EncodeError::Batch { path: "the text".into(), source })
+    };
+    Ok([source(tokens, training.train_plan())?, source(valid, training.valid_plan())?])
 }

@@ -14,6 +14,7 @@ pub struct Dictionary(pub BTreeMap<String, Vec<Vec<String>>>);
 
 /// A dictionary that cannot be used. Lines are counted from 1.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DictionaryError {
     /// The file cannot be read as text.
     #[error(transparent)]

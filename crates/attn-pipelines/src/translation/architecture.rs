@@ -57,6 +57,11 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
         None
     }
 
+    /// Whether a training sees its attention weights, for terms of the loss that need them.
+    fn returns_weights(&self) -> bool {
+        false
+    }
+
     /// A lower bound of the number of its weights, however large its numbers are: called before
     /// [`validate`](Self::validate).
     fn least_weights(&self) -> u128;
@@ -90,6 +95,7 @@ pub struct Alignments {
 
 /// Why a configuration describes no model.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ArchitectureError {
     /// No Transformer.
     #[error(transparent)]
@@ -147,7 +153,9 @@ impl Architecture for EncoderDecoderConfig {
         let layers = self.encoder_layers.saturating_add(self.decoder_layers);
         let positions = self.positions.max_len().unwrap_or(0);
         let entries = self.source_vocab.saturating_add(positions);
+        let cross = self.block.cross_mechanism.least_weights();
         memory::of_blocks(layers, &self.block)
+            .saturating_add(cross.saturating_mul(self.decoder_layers as u128))
             .saturating_add(memory::of_table(entries, self.block.d_model))
     }
 

@@ -59,7 +59,7 @@ pub struct Texts {
     pub valid: Vec<Pair>,
 }
 
-/// What is remembered of the corpus of a run.
+/// What is recorded of the corpus of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusRecord {
@@ -152,6 +152,19 @@ impl Corpus {
     }
 }
 
+impl Corpus {
+    /// The files of the corpus; the built-in dates have none.
+    pub(crate) fn paths(self) -> Vec<PathBuf> {
+        match self {
+            Self::Dates { .. } => Vec::new(),
+            Self::Pairs { train, valid } => vec![train, valid],
+            Self::Parallel { source, target, valid_source, valid_target } => {
+                vec![source, target, valid_source, valid_target]
+            }
+        }
+    }
+}
+
 fn date_pairs(split: Split, count: usize, seed: u64) -> Vec<Pair> {
     samples(split, count, seed).iter().map(date_pair).collect()
 }
@@ -185,13 +198,13 @@ fn fingerprint(pairs: &[Pair]) -> String {
 }
 
 impl CorpusRecord {
-    /// Remembers a corpus.
+    /// The record of a corpus.
     pub fn new(corpus: Corpus, texts: &Texts) -> Self {
         let valid_fingerprint = Some(texts.valid_fingerprint());
         Self { corpus, fingerprint: texts.fingerprint(), valid_fingerprint }
     }
 
-    /// Reads what was remembered.
+    /// Reads what was recorded.
     ///
     /// # Errors
     ///
@@ -208,14 +221,10 @@ impl CorpusRecord {
     ///
     /// Fails if the system refuses.
     pub fn save(&self, path: &Path) -> Result<(), CorpusError> {
-        let mut text =
-            serde_json::to_string_pretty(self).expect("a record is text and numbers alone");
-        text.push('\n');
-        attn_files::write(path, text.as_bytes())
-            .map_err(|source| CorpusError::Write { path: path.into(), source })
+        json::write(path, self).map_err(|source| CorpusError::Write { path: path.into(), source })
     }
 
-    /// Refuses another text than the one remembered.
+    /// Refuses another text than the one recorded.
     ///
     /// # Errors
     ///

@@ -107,6 +107,10 @@ impl Architecture for Seq2SeqConfig {
         }
     }
 
+    fn returns_weights(&self) -> bool {
+        self.decoder.flow.attention().is_some()
+    }
+
     fn vocabularies(&self) -> [usize; 2] {
         [self.encoder.vocab, self.decoder.vocab]
     }
@@ -118,7 +122,9 @@ impl Architecture for Seq2SeqConfig {
 
     fn least_weights(&self) -> u128 {
         let [reader, writer] = [&self.encoder.recurrent, &self.decoder.recurrent];
+        let score = self.decoder.flow.attention().map_or(0, |config| config.least_weights());
         memory::of_recurrent(reader)
+            .saturating_add(score)
             .saturating_add(memory::of_recurrent(writer))
             .saturating_add(memory::of_table(self.encoder.vocab, reader.d_input))
             .saturating_add(memory::of_table(self.decoder.vocab, writer.d_input))

@@ -103,6 +103,9 @@ pub enum SettingsError {
     /// The training cannot be done.
     #[error("in `training`: {0}")]
     Training(#[from] attn_train::ConfigError),
+    /// The loss has a term that this model cannot have.
+    #[error("in `training`: {0}")]
+    Objective(#[from] attn_train::ObjectiveError),
     /// No sentence would fit.
     #[error("`max_len.{side}` is 0, must be at least 1")]
     NoLength {
@@ -205,6 +208,7 @@ impl<C: Architecture> Settings<C> {
         memory::check(self.model.least_weights())?;
         self.model.validate()?;
         self.training.validate()?;
+        self.training.sequence_loss().check_weights(self.model.returns_weights())?;
         let Lengths { source, target } = self.max_len;
         for (side, length) in [("source", source), ("target", target)] {
             if length == 0 {

@@ -126,7 +126,7 @@ impl<C: Architecture> Training<C> {
         let training = self.settings.training.clone();
         let max_minutes = max_minutes.or(training.max_minutes);
         let config = TrainerConfig { max_minutes, ..training };
-        let model = initialise(&self.settings, &device.clone().autodiff());
+        let model = initialize(&self.settings, &device.clone().autodiff());
         let objective = config.sequence_loss();
         let trainer =
             Trainer::new(config, model, objective, device)?.with_stop(stop).with_progress(progress);
@@ -167,7 +167,7 @@ fn sources<C>(
 }
 
 /// A model with parameters that follow from the seed.
-fn initialise<C: Architecture>(settings: &Settings<C>, device: &Device) -> C::Model {
+fn initialize<C: Architecture>(settings: &Settings<C>, device: &Device) -> C::Model {
     device.seed(settings.training.seed);
     let model = settings.model.init(device);
     parameters::draw(&model);

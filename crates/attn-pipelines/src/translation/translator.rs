@@ -6,10 +6,10 @@ use std::path::Path;
 
 use attn_generate::{BeamConfig, GenerateError, Hypothesis, Limits, beam_search};
 use attn_rnn::Seq2SeqConfig;
-use attn_train::Checkpoint;
 use attn_train::batch::{BatchPlan, BatchPlanConfig, Lengths, Overlong, TokenBatch};
 use attn_train::data::{Pair, Side};
 use attn_train::tokenizer::{BOS, EOS, TokenizerError};
+use attn_train::{Checkpoint, StopSignal};
 use attn_transformer::EncoderDecoderConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -37,6 +37,7 @@ pub struct Translator {
     vocabulary: Vocabulary,
     model: Box<dyn Search>,
     device: Device,
+    stop: StopSignal,
 }
 
 /// A model of any architecture that searches for translations.
@@ -113,13 +114,19 @@ impl Translator {
         let model = settings.model.init(device);
         let model = checkpoint.load_model(model)?;
         let Settings { max_len, overlong, .. } = settings;
-        Ok(Self { max_len, overlong, vocabulary, model: Box::new(model), device: device.clone() })
+        let (model, device) = (Box::new(model), device.clone());
+        Ok(Self { max_len, overlong, vocabulary, model, device, stop: StopSignal::new() })
     }
 
     /// Cuts sentences that are too long instead of refusing them.
     pub fn truncating(mut self) -> Self {
         self.overlong = Overlong::Truncate;
         self
+    }
+
+    /// Ends a search of many sentences with [`Error::Stopped`] when `stop` is given.
+    pub fn with_stop(self, stop: StopSignal) -> Self {
+        Self { stop, ..self }
     }
 
     /// The vocabulary.
@@ -173,7 +180,7 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// Fails if the search is told nonsense, or the model answers with it.
+    /// Fails if the search is configured wrongly, the model answers with it, or it is stopped.
     pub fn search(
         &self,
         sentences: &[Vec<u32>],
@@ -185,6 +192,9 @@ impl Translator {
             rows.retain(|&row| !sentences[row].is_empty());
             if rows.is_empty() {
                 continue;
+            }
+            if self.stop.is_stopped() {
+                return Err(Error::Stopped);
             }
             let sources: Vec<&[u32]> = rows.iter().map(|&row| &*sentences[row]).collect();
             let batch = TokenBatch::from_rows(&sources);

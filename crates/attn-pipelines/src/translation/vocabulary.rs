@@ -55,6 +55,7 @@ pub struct OtherVocabulary {
 
 /// Text that cannot be made into tokens.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// The tokenizer refused.
     #[error(transparent)]

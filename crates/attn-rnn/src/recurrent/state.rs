@@ -28,7 +28,7 @@ impl State {
     }
 
     /// The features of all, side by side; at least one.
-    pub(crate) fn beside(mut states: Vec<Self>) -> Self {
+    pub(crate) fn concatenate_features(mut states: Vec<Self>) -> Self {
         if states.len() == 1 {
             return states.remove(0);
         }

@@ -64,8 +64,8 @@ fn vectors_are_read_as_their_tokens() {
             let tokens = ids(&random_ids(&mut rng(45), [3, 7], 13), &device);
             let of_tokens = values(&model.forward(tokens.clone(), &LENGTHS).logits);
             let vectors = model.encoder.embedding.forward(tokens);
-            assert_eq!(values(&model.read(vectors.clone(), &LENGTHS).logits), of_tokens);
-            let others = values(&model.read(vectors + 1.0, &LENGTHS).logits);
+            assert_eq!(values(&model.forward_vectors(vectors.clone(), &LENGTHS).logits), of_tokens);
+            let others = values(&model.forward_vectors(vectors + 1.0, &LENGTHS).logits);
             assert_ne!(others, of_tokens, "{pooling:?}");
         }
     }
@@ -76,7 +76,7 @@ fn vectors_are_read_as_their_tokens() {
 fn vectors_of_another_width_are_refused() {
     let device = Device::flex();
     let x = burn::tensor::Tensor::ones([3, 7, 5], &device);
-    classifier(PoolingConfig::Mean, &device).read(x, &LENGTHS);
+    classifier(PoolingConfig::Mean, &device).forward_vectors(x, &LENGTHS);
 }
 
 /// What the weights, the mean and the last state are of.

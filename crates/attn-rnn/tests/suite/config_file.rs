@@ -71,7 +71,7 @@ fn what_is_wrong_with_a_file_is_said() {
 }
 
 #[test]
-fn widths_that_do_not_meet_are_refused_by_name() {
+fn widths_that_do_not_agree_are_refused_by_name() {
     let error = |config: &Seq2SeqConfig| config.validate().unwrap_err().to_string();
     assert_eq!(config(bahdanau()).validate(), Ok(()));
 

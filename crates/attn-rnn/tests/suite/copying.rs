@@ -110,7 +110,7 @@ fn step_by_step_is_teacher_forcing() {
 
 /// A row alone has the probabilities that it has in the batch; they sum to 1 where weights do.
 #[test]
-fn company_changes_nothing_and_probabilities_sum_as_weights_do() {
+fn other_rows_change_nothing_and_probabilities_sum_as_weights_do() {
     for device in devices() {
         for flow in looking() {
             let model = model(flow.clone(), &device);

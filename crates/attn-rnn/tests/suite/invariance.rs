@@ -93,7 +93,7 @@ fn of_row(decoded: &Decoded, row: usize, length: usize) -> Vec<f64> {
 
 /// More padding, other padding, rows in another order, and each row alone give what the batch gives.
 #[test]
-fn padding_and_company_change_nothing() {
+fn padding_and_other_rows_change_nothing() {
     for device in devices() {
         for (seed, flow) in combinations().into_iter().enumerate() {
             let batch = Batch::drawn(&mut rng(seed as u64));

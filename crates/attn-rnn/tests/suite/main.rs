@@ -10,7 +10,7 @@ mod copying;
 mod coverage;
 mod equations;
 mod invariance;
-mod local_centre;
+mod local_center;
 mod lstmn;
 mod models;
 mod parity_torch;

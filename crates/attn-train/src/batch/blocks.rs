@@ -36,6 +36,11 @@ impl Blocks {
         Self { stream, width, stride }
     }
 
+    /// Tokens of a window, and from the start of one to that of the next.
+    pub(crate) fn width_and_stride(&self) -> [usize; 2] {
+        [self.width, self.stride]
+    }
+
     /// All the tokens.
     pub(crate) fn stream(&self) -> &[u32] {
         &self.stream

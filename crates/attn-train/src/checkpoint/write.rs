@@ -45,7 +45,7 @@ impl Checkpoints {
         manifest: Manifest,
     ) -> Result<PathBuf, CheckpointError> {
         let path = self.path(manifest.state.step);
-        let unfinished = beside(&path, "new");
+        let unfinished = hidden_sibling(&path, "new");
         let written = self
             .write(&unfinished, model, moments, manifest)
             .and_then(|()| self.publish(&unfinished, &path));
@@ -126,7 +126,7 @@ const HIDDEN: &str = ".step-";
 
 /// Removes a checkpoint, which at no moment is seen half removed.
 fn retire(path: &Path) -> io::Result<()> {
-    let old = beside(path, "old");
+    let old = hidden_sibling(path, "old");
     remove_if_there(&old)?;
     fs::rename(path, &old)?;
     fs::remove_dir_all(&old)
@@ -147,7 +147,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// `directory/name` becomes the hidden `directory/.name.suffix`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn hidden_sibling(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{suffix}"))
 }

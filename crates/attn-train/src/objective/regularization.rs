@@ -19,9 +19,11 @@ pub enum ObjectiveError {
 }
 
 impl SequenceLoss {
+    /// Refuses terms of the loss that a model cannot have which returns no attention weights.
+    ///
     /// # Errors
     /// If there are no weights and a term needs them; the error names its key.
-    pub(super) fn check_weights(&self, there_are: bool) -> Result<(), ObjectiveError> {
+    pub fn check_weights(&self, there_are: bool) -> Result<(), ObjectiveError> {
         if there_are {
             return Ok(());
         }

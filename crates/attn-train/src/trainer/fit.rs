@@ -47,9 +47,11 @@ impl<M: Module, O> Trainer<M, O> {
     where
         O: Objective<M, B>,
     {
-        self.find_place(train)?;
+        self.objective.check(self.model())?;
+        // Before batches are counted: what has changed is named.
         self.same_data("training data", train.fingerprint())?;
         self.same_data("validation data", valid.fingerprint())?;
+        self.find_place(train)?;
         let bar = Bar::new(self.progress, self.state.step, self.planned_steps());
         let clock = Clock::start(self.state.seconds);
         let first = self.state.step;

@@ -171,7 +171,7 @@ impl<M: Module, O> Trainer<M, O> {
 }
 
 impl<M, O> Trainer<M, O> {
-    /// Refuses other data than the run was begun with, or remembers it.
+    /// Refuses other data than the run was begun with, or records it.
     fn same_data(&mut self, name: &str, data: Option<String>) -> Result<(), CheckpointError> {
         let Some(given) = data else { return Ok(()) };
         match self.record.get(name).and_then(Value::as_str) {

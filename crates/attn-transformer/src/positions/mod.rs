@@ -1,4 +1,4 @@
-//! Where the steps of a sequence stand, and how a model is told.
+//! Positions of the steps of a sequence, and how they enter a model.
 //!
 //! [`Positions`] says which position each step has; it is data, like a mask. [`PositionConfig`]
 //! says how a model hears of it: as vectors added to its input, or as a rotation of its queries and

@@ -70,6 +70,11 @@ impl AttentionConfig {
         Self { talking_heads: Some(heads), ..self }
     }
 
+    /// A lower bound of the number of its weights, however large its sizes are.
+    pub fn least_weights(&self) -> u128 {
+        self.score.least_weights()
+    }
+
     fn talking(&self) -> Option<TalkingHeadsConfig> {
         self.talking_heads.map(TalkingHeadsConfig::new)
     }

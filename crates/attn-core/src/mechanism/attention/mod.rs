@@ -179,7 +179,7 @@ impl Attention {
             && self.talking_heads.is_none()
     }
 
-    /// What the fused kernel is told, where it gives the same context; but for dropout, which is
+    /// The options of the fused kernel, where it gives the same context; but for dropout, which is
     /// drawn.
     fn fused(&self) -> Option<AttendOptions> {
         let (true, AnyAlignment::Softmax(softmax)) = (self.is_fused(), &self.alignment) else {

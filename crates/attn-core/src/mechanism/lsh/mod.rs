@@ -3,7 +3,7 @@
 mod sorted_chunks;
 
 use super::inputs::{Inputs, Visible, without};
-use super::kernelised::{divide, with_one};
+use super::kernelized::{divide, with_one};
 use super::normals::normal_rows;
 use super::{Mechanism, MechanismError};
 use crate::Mask;
@@ -11,7 +11,7 @@ use crate::score::normalize;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, FloatDType, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sorted_chunks::{Chunks, Met, Order, Sorted, numbers};
+use sorted_chunks::{Chunks, HashedPairs, Order, Sorted, numbers};
 
 /// Below any score.
 const LOWEST: f64 = -1.0e30;
@@ -199,7 +199,7 @@ impl Mechanism for Lsh {
         let query = queries.pick(inputs.query.clone()) * (d as f64).powf(-0.5);
         let key = chunks.look_back(keys.pick(normalize(inputs.key.clone())));
         let value = chunks.look_back(keys.pick(with_one(inputs.value.clone())));
-        let met = Met { queries: &queries, keys: &keys, chunks };
+        let met = HashedPairs { queries: &queries, keys: &keys, chunks };
         let hidden = met.visible(&inputs.visible, [b, h]).bool_not();
         let scores = query.matmul(key.transpose()); // [b · h · r, count, size, met]
         let scores = match self.rounds {

@@ -65,8 +65,8 @@ impl Sorted {
 }
 
 impl Chunks {
-    /// How many keys a query meets.
-    fn met(&self) -> usize {
+    /// Number of keys that a query is compared with.
+    fn keys_per_chunk(&self) -> usize {
         if self.count > 1 { 2 * self.size } else { self.size }
     }
 
@@ -81,9 +81,9 @@ impl Chunks {
         Tensor::cat(vec![before, x], 2)
     }
 
-    /// Where there is a key to meet, `[1, count, 1, met]`.
+    /// Where there is a key to compare with, `[1, count, 1, met]`.
     fn real(&self, device: &Device) -> Tensor<4, Bool> {
-        let met = self.met();
+        let met = self.keys_per_chunk();
         let cells: Vec<bool> = (0..self.count * met)
             .map(|n| {
                 let rank = (n / met * self.size + n % met + self.size).checked_sub(met);
@@ -106,16 +106,16 @@ fn assert_countable(pairs: [usize; 4], counter: DType) {
     );
 }
 
-/// The pairs of queries and keys that meet, `[b · h · r, count, size, met]`.
-pub(super) struct Met<'a> {
+/// The pairs of queries and keys that are compared, `[b · h · r, count, size, met]`.
+pub(super) struct HashedPairs<'a> {
     pub(super) queries: &'a Sorted,
     pub(super) keys: &'a Sorted,
     pub(super) chunks: Chunks,
 }
 
-impl Met<'_> {
+impl HashedPairs<'_> {
     fn dims(&self) -> [usize; 4] {
-        [self.queries.lists, self.chunks.count, self.chunks.size, self.chunks.met()]
+        [self.queries.lists, self.chunks.count, self.chunks.size, self.chunks.keys_per_chunk()]
     }
 
     /// Which of them the mask lets through; no position sees itself.

@@ -22,9 +22,9 @@ pub fn check_steps(what: &str, alignment: &AlignmentConfig, autodiff: bool) {
             let holes = TensorData::new(holes, PAIRS);
             let holes = Tensor::<4, Bool>::from_data(holes, &device.clone().without_autodiff());
             // Masks by position would move with the last query of a chunk.
-            check_reading(what, &attention, &device, seed, |_| Mask::open());
-            check_reading(what, &attention, &device, seed, |_| Mask::padding([5, 3]));
-            check_reading(what, &attention, &device, seed, |rows| {
+            check_cross_attend(what, &attention, &device, seed, |_| Mask::open());
+            check_cross_attend(what, &attention, &device, seed, |_| Mask::padding([5, 3]));
+            check_cross_attend(what, &attention, &device, seed, |rows| {
                 Mask::visible(holes.clone().slice_dim(2, rows))
             });
         }
@@ -33,7 +33,7 @@ pub fn check_steps(what: &str, alignment: &AlignmentConfig, autodiff: bool) {
 
 /// [`check_steps`] of one sequence, under the mask of each chunk, cut at random.
 #[track_caller]
-fn check_reading(
+fn check_cross_attend(
     what: &str,
     attention: &Attention,
     device: &Device,

@@ -43,7 +43,7 @@ const LOWEST: f64 = -1.0e30;
 ///
 /// # Panics
 /// If the shapes do not fit together, or the mask or the map does not fit them, or `chunk` is 0.
-pub fn kernelised(
+pub fn kernelized(
     map: &dyn FeatureMap,
     query: Tensor<4>,
     key: Tensor<4>,
@@ -67,14 +67,14 @@ pub fn kernelised(
     inputs.finish(context)
 }
 
-/// [`kernelised`] attention of queries, and as many keys, that follow those in `state`.
+/// [`kernelized`] attention of queries, and as many keys, that follow those in `state`.
 ///
 /// # Shapes
 /// As [`Stepwise::step`](super::Stepwise::step).
 ///
 /// # Panics
-/// As [`kernelised`], or as [`Stepwise::step`](super::Stepwise::step).
-pub fn kernelised_step(
+/// As [`kernelized`], or as [`Stepwise::step`](super::Stepwise::step).
+pub fn kernelized_step(
     map: &dyn FeatureMap,
     state: &mut LinearState,
     [query, key, value]: [Tensor<4>; 3],
@@ -88,7 +88,7 @@ pub fn kernelised_step(
         mask,
         false,
         |inputs, sums| by_sums(map, inputs, sums, chunk),
-        |[query, key, value]| kernelised(map, query, key, value, mask, chunk),
+        |[query, key, value]| kernelized(map, query, key, value, mask, chunk),
     )
 }
 

@@ -31,7 +31,7 @@ fn loss(model: &Seq2Seq) -> Tensor<1> {
 /// Every entry of `W_p` and `v_p`. Off by the difference's own error: 1e-10 of third derivatives, which
 /// through three steps of a window of width 2, and the cells between them, reach some hundreds.
 #[test]
-fn the_centre_has_the_gradient_of_differences() {
+fn the_center_has_the_gradient_of_differences() {
     let alignment = AlignmentConfig::LocalPredictive(LocalPredictiveConfig::new(2, D_HIDDEN, 5));
     let score = ScoreConfig::General(GeneralConfig::new(D_HIDDEN, D_ANNOTATION));
     let attention = AttentionConfig::new().with_score(score).with_alignment(alignment);
