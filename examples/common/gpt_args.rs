@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "The ", value_parser = NonEmptyStringValueParser::new())]
     pub prompt: String,
     /// Go on with the run in this folder, on the same text.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "steps")]
     pub resume: Option<PathBuf>,
     /// Steps of training.
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = numbers::steps)]

@@ -161,3 +161,48 @@ fn a_file_beyond_the_limit_is_an_error() {
     assert!(said.contains("cannot write") && said.contains("File too large"), "{said}");
     assert!(!desk.path("run").exists(), "nothing is left behind");
 }
+
+/// `ulimit` and a full disk are met where a picture is written, too.
+#[test]
+fn a_picture_beyond_the_limit_is_an_error() {
+    let desk = Desk::new(1);
+    let mechanisms = program("mechanisms");
+    let output = std::process::Command::new("sh")
+        .arg("-c")
+        .arg("ulimit -f 1; exec \"$0\" \"$@\"")
+        .arg(mechanisms.get_program())
+        .args([
+            "--only",
+            "scaled-dot",
+            "--steps",
+            "1",
+            "--batch",
+            "2",
+            "--test",
+            "8",
+            "--out",
+            "out",
+        ])
+        .current_dir(desk.path(""))
+        .output()
+        .unwrap();
+    let (status, said) = end(&output);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("File too large") && said.contains(".svg"), "{said}");
+}
+
+/// What a folder is to be made of is said, when it cannot be: not that it exists already.
+#[test]
+fn a_link_to_nothing_is_no_folder_for_results() {
+    let desk = Desk::new(1);
+    std::os::unix::fs::symlink("nowhere", desk.path("link")).unwrap();
+    let mut mechanisms = program("mechanisms");
+    mechanisms.args(["--only", "scaled-dot", "--steps", "1", "--out", "link"]);
+    let mut sentiment = program("sentiment");
+    sentiment.args(["--out", "link"]);
+    for mut command in [desk.training("link"), mechanisms, sentiment] {
+        let (status, said) = end(&command.current_dir(desk.path("")).output().unwrap());
+        assert_eq!(status, 2, "{said}");
+        assert!(said.contains("link is a link to nowhere, which does not exist"), "{said}");
+    }
+}

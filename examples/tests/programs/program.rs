@@ -164,3 +164,18 @@ pub fn read_line(reader: &mut impl Read) -> String {
     }
     text(&line)
 }
+
+/// The command with the signals that a terminal leaves to it: a script has what it begins in the
+/// background ignore SIGINT, and that is inherited down to this test.
+pub fn from_a_terminal(command: &Command) -> Command {
+    let mut all = if cfg!(target_os = "linux") {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT,TERM,HUP").arg(command.get_program());
+        env
+    } else {
+        Command::new(command.get_program())
+    };
+    all.args(command.get_args()).current_dir(command.get_current_dir().expect("that of a desk"));
+    all.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    all
+}

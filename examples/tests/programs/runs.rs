@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::program::{Desk, end, kill};
+use crate::program::{Desk, end, from_a_terminal, kill, program, text, until};
 
 /// A file name in Latin-1 is a path like any other.
 #[test]
@@ -117,4 +117,43 @@ fn a_line_of_100_000_letters_is_refused_at_once() {
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("train.tsv:2: the source has at least 391 tokens"), "{said}");
     assert!(!desk.path("run").exists());
+}
+
+/// `gpt` is stopped in the middle of its training, and goes on with it on the same text alone.
+#[test]
+fn a_model_of_a_text_is_gone_on_with() {
+    let desk = Desk::new(1);
+    let numbers = |seed: usize| {
+        let words = (0..6000).map(|n| format!("{} ", (n * n + seed) % 97));
+        words.collect::<String>()
+    };
+    desk.write("text.txt", numbers(3));
+    desk.write("other.txt", numbers(5));
+    let gpt = |arguments: &[&str]| {
+        let mut command = program("gpt");
+        command.current_dir(desk.path("")).args(["--device", "flex", "--data"]).args(arguments);
+        from_a_terminal(&command)
+    };
+    let child = gpt(&["text.txt", "--steps", "60"]).spawn().unwrap();
+    let log = || fs::read_to_string(desk.path("runs/gpt/metrics.jsonl")).unwrap_or_default();
+    until(|| log().contains("\"valid\""));
+    kill(&child, "-INT");
+    let (status, said) = end(&child.wait_with_output().unwrap());
+    assert_eq!(status, 130, "{said}");
+    assert!(said.contains("go on with: --resume runs/gpt"), "{said}");
+
+    let before = log().matches("\"valid\"").count();
+    let output = gpt(&["text.txt", "--resume", "runs/gpt", "--prompt", "7 "]).output().unwrap();
+    let (status, said) = end(&output);
+    assert_eq!(status, 0, "{said}");
+    assert!(text(&output.stdout).starts_with("7 "));
+    assert_eq!(log().matches("\"valid\"").count(), 4, "{before} of them before it was stopped");
+
+    let (status, said) = end(&gpt(&["other.txt", "--resume", "runs/gpt"]).output().unwrap());
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("training data"), "{said}");
+    let more = gpt(&["text.txt", "--resume", "runs/gpt", "--steps", "9"]).output().unwrap();
+    assert_eq!(end(&more).0, 2, "the number of steps is that of the run");
+    let (status, said) = end(&gpt(&["text.txt", "--prompt", ""]).output().unwrap());
+    assert_eq!(status, 2, "an empty prompt: {said}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::program::{Desk, end, kill, until};
+use crate::program::{Desk, end, from_a_terminal, kill, until};
 
 /// Training ends with 128 and the number of the signal, is saved, and can be gone on with.
 #[test]
@@ -20,21 +20,6 @@ fn every_signal_that_asks_for_the_end_saves() {
         let (found, said) = end(&{ resumed }.output().unwrap());
         assert_eq!(found, 0, "{said}");
     }
-}
-
-/// The command with the signals that a terminal leaves to it: a script has what it begins in the
-/// background ignore SIGINT, and that is inherited down to this test.
-fn from_a_terminal(command: &Command) -> Command {
-    let mut all = if cfg!(target_os = "linux") {
-        let mut env = Command::new("env");
-        env.arg("--default-signal=INT,TERM,HUP").arg(command.get_program());
-        env
-    } else {
-        Command::new(command.get_program())
-    };
-    all.args(command.get_args()).current_dir(command.get_current_dir().expect("that of a desk"));
-    all.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    all
 }
 
 /// `nohup` has SIGHUP ignored, so that a program outlives its terminal.

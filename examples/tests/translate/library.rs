@@ -26,6 +26,10 @@ fn a_run_translates_whatever_its_model_is() {
         assert_eq!(texts[1], "", "of a blank sentence, nothing");
         let error = translator.translate(&["a".repeat(300)]).unwrap_err().to_string();
         assert!(error.starts_with("sentence 1: the source has 300 tokens"), "{error}");
+        let stop = StopSignal::new();
+        stop.stop();
+        let stopped = translator.with_stop(stop).translate(&["ab 1"]);
+        assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
     }
 }
 

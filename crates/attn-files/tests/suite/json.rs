@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attn_files::json::{JsonError, parse};
+use attn_files::json::{JsonError, parse, write};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -79,4 +79,19 @@ fn a_byte_order_mark_is_skipped() {
     let expected = Settings { training: Training { max_steps: 7, rates: vec![0.5, 2.0] } };
     let text = "\u{feff}{\"training\": {\"max_steps\": 7, \"rates\": [0.5, 2]}}";
     assert_eq!(parse::<Settings>(text.as_bytes()).unwrap(), expected);
+}
+
+/// A record that is compared with what was saved must not differ from it in the last bit.
+#[test]
+fn what_was_written_is_read_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.json");
+    // Mantissas of all kinds, between 1 and 2: many that a reader of less care rounds otherwise.
+    let mantissa = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 12;
+    let numbers: Vec<f64> =
+        (1..2000).map(|n| f64::from_bits(0x3FF0_0000_0000_0000 | mantissa(n))).collect();
+    write(&path, &numbers).unwrap();
+    let text = std::fs::read(&path).unwrap();
+    assert!(text.ends_with(b"]\n"), "a line has an end");
+    assert_eq!(parse::<Vec<f64>>(&text).unwrap(), numbers);
 }
