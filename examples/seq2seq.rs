@@ -72,7 +72,8 @@ Examples:
   seq2seq --model runs/en-fr --picture cold.svg \"I am cold.\"
   seq2seq --model runs/en-fr --test test.tsv --hypotheses test.hyp
 
-Exit status: 0 done, 1 training went wrong, 2 something given was wrong, 130 stopped by Ctrl-C.";
+Exit status: 0 done, 1 training went wrong or the disk is full, 2 something given was wrong,
+130 stopped by Ctrl-C.";
 
 fn main() -> ExitCode {
     let Cli { args, model } = Cli::parse();

@@ -112,4 +112,5 @@ Examples:
   pronounce --resume --out runs/cmu
   translate --model runs/cmu/transformer \"t e n s o r\"
 
-Exit status: 0 done, 1 training went wrong, 2 something given was wrong, 130 stopped by Ctrl-C.";
+Exit status: 0 done, 1 training went wrong or the disk is full, 2 something given was wrong,
+130 stopped by Ctrl-C.";

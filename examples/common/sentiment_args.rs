@@ -84,7 +84,8 @@ Examples:
   sentiment --data reviews.tsv --splits 3 --out runs/reviews
   sentiment --model runs/reviews/classifier \"The soup was not very good.\"
 
-Exit status: 0 done, 1 a training went wrong, 2 something given was wrong, 130 stopped by Ctrl-C.";
+Exit status: 0 done, 1 a training went wrong or the disk is full, 2 something given was wrong,
+130 stopped by Ctrl-C.";
 
 impl Args {
     /// How many splits there are to be.

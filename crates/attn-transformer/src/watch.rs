@@ -1,4 +1,4 @@
-//! What a stack returns of its attentions beside its output beside its output.
+//! What a stack returns of its attentions beside its output.
 
 use attn_core::explain::Summary;
 use burn::tensor::Tensor;

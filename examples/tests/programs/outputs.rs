@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::program::{Desk, end, program, read_line, text};
@@ -91,7 +91,7 @@ fn what_is_no_regular_file_is_written_to() {
         (&["--picture", "pipe", "ab 1"], 0),
     ] {
         let pipe = desk.path("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
         let reader = thread::spawn({
             let pipe = pipe.clone();
@@ -147,51 +147,38 @@ fn what_is_read_is_not_written_over() {
     assert_eq!((desk.read("valid.tsv"), desk.read("run/config.json")), (pairs, config));
 }
 
-/// A limit on the size of files (`ulimit -f`, in blocks of 512 bytes) is a full disk, not a death;
-/// and of a run that could not be begun nothing is left.
+/// The command under a limit of 512 bytes on the size of files.
+fn limited(command: &Command) -> Command {
+    let mut all = Command::new("sh");
+    all.arg("-c").arg("ulimit -f 1; exec \"$0\" \"$@\"").arg(command.get_program());
+    all.args(command.get_args());
+    all
+}
+
+/// A limit on the size of files is a full disk, not a death; and of a run that could not be begun nothing is left.
 #[test]
 fn a_file_beyond_the_limit_is_an_error() {
     let desk = Desk::new(4);
-    let mut command = std::process::Command::new("sh");
-    let training = desk.training("run");
-    command.arg("-c").arg("ulimit -f 1; exec \"$0\" \"$@\"").arg(training.get_program());
-    let output = command.args(training.get_args()).current_dir(desk.path("")).output().unwrap();
+    let output = limited(&desk.training("run")).current_dir(desk.path("")).output().unwrap();
     let (status, said) = end(&output);
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("cannot write") && said.contains("File too large"), "{said}");
     assert!(!desk.path("run").exists(), "nothing is left behind");
 }
 
-/// `ulimit` and a full disk are met where a picture is written, too.
+/// So it is where a picture is written.
 #[test]
 fn a_picture_beyond_the_limit_is_an_error() {
     let desk = Desk::new(1);
-    let mechanisms = program("mechanisms");
-    let output = std::process::Command::new("sh")
-        .arg("-c")
-        .arg("ulimit -f 1; exec \"$0\" \"$@\"")
-        .arg(mechanisms.get_program())
-        .args([
-            "--only",
-            "scaled-dot",
-            "--steps",
-            "1",
-            "--batch",
-            "2",
-            "--test",
-            "8",
-            "--out",
-            "out",
-        ])
-        .current_dir(desk.path(""))
-        .output()
-        .unwrap();
+    let mut mechanisms = program("mechanisms");
+    mechanisms.args(["--only", "scaled-dot", "--steps", "1", "--test", "8", "--out", "out"]);
+    let output = limited(&mechanisms).current_dir(desk.path("")).output().unwrap();
     let (status, said) = end(&output);
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("File too large") && said.contains(".svg"), "{said}");
 }
 
-/// What a folder is to be made of is said, when it cannot be: not that it exists already.
+/// A link that leads nowhere is named where a folder for results is to be made.
 #[test]
 fn a_link_to_nothing_is_no_folder_for_results() {
     let desk = Desk::new(1);

@@ -156,8 +156,8 @@ fn coverage_equation(weights: &[f64], s: &[f64], h: &[f64], j: usize, covered: &
         .sum()
 }
 
-/// What the heads remember: `[batch, 1, heads, keys]`.
-fn projected_memory() -> Sample {
+/// Weights of steps before: `[batch, 1, heads, keys]`.
+fn past_weights() -> Sample {
     let mut past = Sample::random([QUERIES[0], 1, QUERIES[1], KEYS[2]], 3);
     past.data.iter_mut().for_each(|x| *x = x.abs());
     past
@@ -183,7 +183,7 @@ fn location_does_not_look_at_keys() {
 fn location_aware_is_its_equation() {
     for convolved in [Convolved::Last, Convolved::Cumulative] {
         let config = location_aware(convolved);
-        for past in [None, Some(projected_memory())] {
+        for past in [None, Some(past_weights())] {
             let init = |device: &Device| config.init(device);
             check_equation("location-aware", D_KEY, past.as_ref(), init, location_aware_equation);
         }
@@ -212,7 +212,7 @@ fn location_aware_looks_as_far_as_its_kernel() {
 #[test]
 fn coverage_is_its_equation() {
     let config = CoverageConfig::new(D_QUERY, D_KEY, D_HIDDEN);
-    for past in [None, Some(projected_memory())] {
+    for past in [None, Some(past_weights())] {
         let init = |device: &Device| config.init(device);
         check_equation("coverage", D_KEY, past.as_ref(), init, coverage_equation);
     }

@@ -2,9 +2,7 @@
 
 use attn_train::batch::Blocks;
 use attn_train::tokenizer::Tokenizer;
-use attn_train::{
-    BatchSource, BlockSource, Checkpoint, CheckpointError, Outcome, Progress, StopSignal, Trainer,
-};
+use attn_train::{BatchSource, BlockSource, Outcome, Progress, StopSignal, Trainer};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -102,12 +100,7 @@ impl TextTraining {
         let vocabulary = [("the tokenizer", self.run.tokenizer())];
         let record = run_record::of_run(&self.settings.model, &vocabulary)?;
         let trainer = trainer.with_stop(stop).with_progress(progress).with_record(record);
-        let folder = self.run.path();
-        let mut trainer = match Checkpoint::latest(folder) {
-            // A run that ended before its first checkpoint begins again.
-            Err(CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
-            _ => trainer.resume_from(folder)?,
-        };
+        let mut trainer = trainer.continue_in(self.run.path())?;
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)
     }
 }

@@ -150,9 +150,7 @@ impl Corpus {
             Self::Parallel { source, valid_source, .. } => [source.clone(), valid_source.clone()],
         }
     }
-}
 
-impl Corpus {
     /// The files of the corpus; the built-in dates have none.
     pub(crate) fn paths(self) -> Vec<PathBuf> {
         match self {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use attn_train::batch::{PairBatch, TokenPair};
 use attn_train::{
-    BatchSource, Checkpoint, CheckpointError, Objective, Outcome, PairSource, Progress,
-    SequenceLoss, StopSignal, Trainer, TrainerConfig,
+    BatchSource, Objective, Outcome, PairSource, Progress, SequenceLoss, StopSignal, Trainer,
+    TrainerConfig,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -131,12 +131,7 @@ impl<C: Architecture> Training<C> {
         let trainer =
             Trainer::new(config, model, objective, device)?.with_stop(stop).with_progress(progress);
         let trainer = trainer.with_record(record::of_run(&self.settings, &self.run)?);
-        let folder = self.run.path();
-        let mut trainer = match Checkpoint::latest(folder) {
-            // A run that ended before its first checkpoint begins again.
-            Err(CheckpointError::Missing { .. }) => trainer.save_to(folder)?,
-            _ => trainer.resume_from(folder)?,
-        };
+        let mut trainer = trainer.continue_in(self.run.path())?;
         Ok(trainer.fit(&mut self.train, &mut self.valid)?)
     }
 }

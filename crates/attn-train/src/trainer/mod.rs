@@ -17,7 +17,7 @@ pub use error::{Quantity, TrainError};
 pub use fit::Outcome;
 pub use step::StepReport;
 
-use crate::checkpoint::{CheckpointError, RunRecord, TrainState};
+use crate::checkpoint::{Checkpoint, CheckpointError, RunRecord, TrainState};
 use crate::config::TrainerConfig;
 use crate::optimizer::AdamW;
 use crate::progress::Progress;
@@ -101,6 +101,18 @@ impl<M: Module, O> Trainer<M, O> {
     pub fn save_to(mut self, directory: impl AsRef<Path>) -> Result<Self, TrainError> {
         self.run = Some(Run::create(directory.as_ref())?);
         Ok(self)
+    }
+
+    /// [`resume_from`](Self::resume_from) if there is a checkpoint in `directory`, else
+    /// [`save_to`](Self::save_to): a run that ended before its first checkpoint begins again.
+    ///
+    /// # Errors
+    /// As the one or the other.
+    pub fn continue_in(self, directory: impl AsRef<Path>) -> Result<Self, TrainError> {
+        match Checkpoint::latest(&directory) {
+            Err(CheckpointError::Missing { .. }) => self.save_to(directory),
+            _ => self.resume_from(directory),
+        }
     }
 
     /// Goes on from the latest checkpoint in `directory`, and keeps further ones there.
